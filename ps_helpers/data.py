@@ -1,0 +1,113 @@
+"""Data sets, and how they are divided among workers."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+NAMES = ("digits", "mnist", "fashion_mnist")
+
+
+class Data(NamedTuple):
+    """A data set: images as rows of float32 in 0…1, labels as int32 in 0…9."""
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+
+
+class MissingDataError(RuntimeError):
+    """A data set is neither on this machine nor to be had from the network."""
+
+
+def load(name="digits", seed=0):
+    """Load a data set by name, its rows in a seeded order.
+
+    ``digits`` has 1,437 training and 360 test images of 8×8 pixels and comes with
+    scikit-learn. ``mnist`` and ``fashion_mnist`` have 60,000 and 10,000 images of
+    28×28 and keep the split that they were published with; Keras downloads them
+    once and keeps them.
+
+    Returns a `Data`: images of shape (rows, pixels), labels of shape (rows,).
+    Raises ValueError for an unknown name, MissingDataError where there is neither
+    a network nor a stored copy.
+    """
+    if name == "digits":
+        return _digits(seed)
+    if name in NAMES:
+        return _from_keras(name, seed)
+    raise ValueError(f"no data set is called {name!r}; choose one of {', '.join(NAMES)}")
+
+
+def _digits(seed):
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).astype(np.float32)
+    y = y.astype(np.int32)
+    train_x, test_x, train_y, test_y = train_test_split(
+        x, y, test_size=360, random_state=seed, stratify=y
+    )
+    return Data(train_x, train_y, test_x, test_y)
+
+
+def _from_keras(name, seed):
+    import ps_helpers.tf  # noqa: F401  (imports TensorFlow silently, before Keras does)
+
+    import keras
+
+    try:
+        train, test = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        folder = os.path.join(keras.config.keras_home(), "datasets")
+        raise MissingDataError(
+            f"{name} is not stored in {folder} and could not be downloaded: connect "
+            "to the network once, copy the files there, or use the data set that "
+            "needs neither, digits."
+        ) from error
+    rng = np.random.default_rng(seed)
+    parts = []
+    for x, y in (train, test):
+        order = rng.permutation(len(x))
+        parts += [
+            x[order].reshape(len(x), -1).astype(np.float32) / 255,
+            y[order].astype(np.int32),
+        ]
+    return Data(*parts)
+
+
+def shards(x, y, num_shards, seed=0, by_label=False):
+    """Divide rows into equal shards, one a worker.
+
+    The rows are shuffled first, so that every shard looks like the whole. With
+    ``by_label`` they are sorted by label instead, so that each shard holds only
+    some of the classes. The ``len(x) % num_shards`` rows that are left over at the
+    end belong to no shard.
+
+    Returns a list of ``(x, y)`` pairs. Raises ValueError for fewer than one shard
+    or more shards than rows.
+    """
+    if not 1 <= num_shards <= len(x):
+        raise ValueError(
+            f"{len(x)} rows cannot be divided into {num_shards} shards; "
+            f"choose 1 to {len(x)}"
+        )
+    order = np.random.default_rng(seed).permutation(len(x))
+    if by_label:
+        order = order[np.argsort(y[order], kind="stable")]
+    size = len(x) // num_shards
+    parts = order[: size * num_shards].reshape(num_shards, size)
+    return [(x[part], y[part]) for part in parts]
+
+
+def draw_batch(shard, size, seed):
+    """Draw ``size`` rows of a shard at random, with replacement.
+
+    The seed is a number or a list of numbers. With ``[seed, worker, step]`` the
+    batch depends on those three alone, whichever process draws it.
+    """
+    x, y = shard
+    rows = np.random.default_rng(seed).integers(len(x), size=size)
+    return x[rows], y[rows]

@@ -1,0 +1,92 @@
+"""Small classifiers: weights by key, and gradient, loss and accuracy of them.
+
+A model's weights live outside it, as a list of NumPy arrays in the order of its
+keys. That is what a parameter server stores and what messages carry.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+NAMES = ("softmax", "mlp", "cnn")
+ENGINES = ("tensorflow", "numpy")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier whose weights are passed in.
+
+    ``gradient(weights, x, y)`` returns one array a weight, ``loss`` the mean
+    cross-entropy and ``accuracy`` a share; x has shape (rows, pixels), y (rows,).
+    """
+
+    keys: list[str]
+    shapes: list[tuple[int, ...]]
+    gradient: Callable
+    loss: Callable
+    accuracy: Callable
+
+    def initial_weights(self, seed=0):
+        """Return float32 weights: He's normal for matrices, zero for biases.
+
+        He et al., Delving Deep into Rectifiers (2015), equation 10.
+        """
+        rng = np.random.default_rng(seed)
+        weights = []
+        for shape in self.shapes:
+            scale = math.sqrt(2 / math.prod(shape[:-1])) if len(shape) > 1 else 0
+            weights.append((scale * rng.standard_normal(shape)).astype(np.float32))
+        return weights
+
+
+def shapes_by_key(name, pixels, hidden=32, filters=8, classes=10):
+    """Return the keys of a model's weights with their shapes, in order."""
+    if name == "softmax":
+        return {"W": (pixels, classes), "b": (classes,)}
+    if name == "mlp":
+        return {
+            "W1": (pixels, hidden),
+            "b1": (hidden,),
+            "W2": (hidden, classes),
+            "b2": (classes,),
+        }
+    features = filters * (math.isqrt(pixels) // 2) ** 2  # after 2×2 pooling
+    return {
+        "filters": (3, 3, 1, filters),
+        "filter_bias": (filters,),
+        "W": (features, classes),
+        "b": (classes,),
+    }
+
+
+def require_choice(name, engine):
+    """Raise ValueError unless there is such a model in such an engine."""
+    if name not in NAMES:
+        raise ValueError(f"no model is called {name!r}; choose {', '.join(NAMES)}")
+    if engine not in ENGINES:
+        raise ValueError(f"no engine is called {engine!r}; choose {', '.join(ENGINES)}")
+    if name == "cnn" and engine == "numpy":
+        raise ValueError("the cnn needs the engine tensorflow: NumPy has no convolution")
+
+
+@functools.cache  # a worker process loads and traces a model once
+def load(name="mlp", engine="tensorflow", pixels=64):
+    """Load a model by name, computed by TensorFlow or by NumPy.
+
+    Raises ValueError for an unknown name or engine, and for ``cnn`` in NumPy,
+    which has the dense models only.
+    """
+    require_choice(name, engine)
+    shapes = shapes_by_key(name, pixels)
+    if engine == "tensorflow":
+        from ps_helpers import tensorflow_engine
+
+        functions = tensorflow_engine.functions(name, list(shapes.values()), pixels)
+    else:
+        from ps_helpers import numpy_engine
+
+        functions = numpy_engine.gradient, numpy_engine.loss, numpy_engine.accuracy
+    return Model(list(shapes), list(shapes.values()), *functions)

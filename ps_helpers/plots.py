@@ -1,0 +1,174 @@
+"""Figures: one style, one meaning a colour, a caption under each."""
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+# Okabe and Ito's palette, distinguishable to colour-blind readers; each colour
+# means one thing in the whole series.
+COLOURS = {
+    "worker": "#0072B2",
+    "server": "#CC79A7",
+    "message": "#6E6E6E",
+    "one process": "#000000",
+    "synchronous": "#009E73",
+    "asynchronous": "#D55E00",
+    "stale-synchronous": "#E69F00",  # for fills only: too pale for a line on white
+}
+LINES = {"one process": ":", "synchronous": "-", "asynchronous": "--"}
+MARKERS = "osD^vPX*"  # one a worker: workers never differ by hue alone
+# What a row of the timeline does; messages are grey, told apart by a hatch.
+PHASES = {
+    "pull": {"facecolor": "#E0E0E0", "edgecolor": "#4D4D4D", "hatch": "////"},
+    "compute": {"facecolor": COLOURS["worker"], "edgecolor": COLOURS["worker"]},
+    "push": {"facecolor": COLOURS["message"], "edgecolor": COLOURS["message"]},
+    "wait": {"facecolor": "#FFFFFF", "edgecolor": "#B0B0B0"},
+    "serve": {"facecolor": COLOURS["server"], "edgecolor": COLOURS["server"]},
+}
+STYLE = {
+    "figure.dpi": 100,
+    "figure.figsize": (7, 3),
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E5E5E5",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.5,
+}
+
+
+in_style = plt.rc_context(STYLE)  # a decorator: the function draws in the style
+
+
+@in_style
+def new_figure(columns=1, **options):
+    """Return a figure in the style of the series, and its axes side by side."""
+    return plt.subplots(1, columns, **options)
+
+
+def show(fig, caption):
+    """Display a figure with its caption, which is also its alternative text."""
+    picture = io.BytesIO()
+    fig.savefig(picture, format="png", pil_kwargs={"optimize": True})
+    plt.close(fig)
+    display(
+        {
+            "image/png": base64.b64encode(picture.getvalue()).decode(),
+            "text/plain": caption,
+        },
+        metadata={"image/png": {"alt": caption}},
+        raw=True,
+    )
+    print(caption)
+
+
+@in_style
+def learning_curves(runs, across="updates", title=None, axes=None):
+    """Draw loss and accuracy side by side, a line a run; return the figure.
+
+    ``runs`` maps a label to the points of a run: dictionaries that have the keys
+    "loss", "accuracy" and the one named by ``across``, "updates" or "seconds".
+    """
+    if axes is None:
+        _, axes = new_figure(2)
+    for quantity, ax in zip(("loss", "accuracy"), axes, strict=True):
+        for label, points in runs.items():
+            ax.plot(
+                [point[across] for point in points],
+                [point[quantity] for point in points],
+                LINES.get(label, "-"),
+                color=COLOURS.get(label, COLOURS["worker"]),
+                label=label,
+            )
+        ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
+    axes[1].set_ylim(0, 1)
+    axes[0].legend()
+    axes[0].set_title(title or "")
+    return axes[0].figure
+
+
+@in_style
+def timeline(events, title=None, first=0, last=None, ax=None):
+    """Draw who did what when, a row a worker and a server; return the figure.
+
+    ``events`` are tuples (row, phase, start, end), times in seconds, the row a
+    name such as "worker 0" or "server"; see `worker_events` and `server_events`.
+    ``first`` and ``last`` cut out a stretch, in seconds from the earliest event.
+    """
+    zero = min(start for _, _, start, _ in events)
+    rows = sorted({row for row, *_ in events}, reverse=True)
+    last = last or max(end for *_, end in events) - zero
+    if ax is None:
+        _, ax = new_figure(figsize=(7, 1.2 + 0.4 * len(rows)))
+    drawn = {}
+    for row, phase, start, end in events:
+        if start - zero > last or end - zero < first:
+            continue
+        bars = ax.barh(
+            rows.index(row),
+            1000 * (end - start),
+            left=1000 * (start - zero - first),
+            height=0.7,
+            linewidth=0.5,
+            **PHASES[phase],
+        )
+        drawn.setdefault(phase, bars)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set(xlabel="milliseconds", xlim=(0, 1000 * (last - first)))
+    ax.set_title(title or "", pad=24)
+    ax.grid(axis="y", visible=False)
+    shown = [phase for phase in PHASES if phase in drawn]
+    ax.legend(
+        [drawn[phase] for phase in shown],
+        shown,
+        ncols=len(shown),
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        fontsize=9,
+    )
+    return ax.figure
+
+
+def worker_events(records):
+    """Return the timeline events of workers' records.
+
+    A record is a dictionary with "worker" and "times": when the step began, when
+    its weights had come, its update was computed, and its push was answered.
+    Between two steps of a worker it waits.
+    """
+    events, idle_since = [], {}
+    for record in sorted(records, key=lambda record: record["times"]):
+        row, times = f"worker {record['worker']}", record["times"]
+        events.append((row, "wait", idle_since.get(row, times[0]), times[0]))
+        for phase, start, end in zip(
+            ("pull", "compute", "push"), times[:-1], times[1:], strict=True
+        ):
+            events.append((row, phase, start, end))
+        idle_since[row] = times[-1]
+    return events
+
+
+def server_events(calls, server="server"):
+    """Return the timeline events of a server's recorded calls."""
+    return [(server, "serve", start, end) for _, start, end in calls]
+
+
+@in_style
+def report(points, records, calls, milliseconds=40):
+    """Draw a run's learning curves above a stretch of the middle of its timeline."""
+    events = worker_events(records) + server_events(calls)
+    zero = min(start for _, _, start, _ in events)
+    middle = (max(end for *_, end in events) - zero) / 2
+    fig, axes = plt.subplot_mosaic("ab;cc", figsize=(8, 6))
+    learning_curves({"asynchronous": points}, "updates", axes=[axes["a"], axes["b"]])
+    title = f"{milliseconds} ms from the middle of the run"
+    timeline(events, title, middle, middle + milliseconds / 1000, axes["c"])
+    return fig

@@ -1,0 +1,156 @@
+"""Start and stop a small, quiet Ray for a notebook or a script."""
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+
+import psutil
+import ray
+
+from ps_helpers import machine
+
+OBJECT_STORE_BYTES = 78_643_200  # the least that Ray accepts
+GB = 10**9
+# Measured, notebook and JupyterLab not counted: plain Ray with one server, and
+# each worker. A TensorFlow worker owns 260 MB; the 330 MB of library pages that
+# all workers share are counted with Ray.
+RAY_BYTES = {"tensorflow": 0.95 * GB, "numpy": 0.6 * GB}
+WORKER_BYTES = {"tensorflow": 0.26 * GB, "numpy": 0.08 * GB}
+DRIVER_VARIABLE = "PS_HELPERS_DRIVER"  # marks Ray's processes with their driver's pid
+
+
+class SessionError(RuntimeError):
+    """Ray cannot be started here; the message says what to do."""
+
+
+def choose_engine(num_workers=4):
+    """Return which engine the workers of a notebook should compute with.
+
+    TensorFlow where there is room for it, NumPy where memory is short or where a
+    single core would spend half a minute on importing TensorFlow in every worker.
+    The environment variable PS_ENGINE overrides the choice.
+    """
+    chosen = os.environ.get("PS_ENGINE")
+    if chosen:
+        if chosen not in WORKER_BYTES:
+            raise SessionError(
+                f"PS_ENGINE is {chosen!r}; set it to tensorflow or numpy, or unset it."
+            )
+        return chosen
+    needed = bytes_needed(num_workers, "tensorflow") + 0.4 * GB  # room to breathe
+    if machine.cores() > 1 and machine.free_memory() >= needed:
+        return "tensorflow"
+    return "numpy"
+
+
+def bytes_needed(num_workers, engine):
+    """Return the memory that Ray, a server and these workers take."""
+    return RAY_BYTES[engine] + num_workers * WORKER_BYTES[engine]
+
+
+def start(num_workers=4, engine="numpy", address=None):
+    """Start a Ray with room for some workers, or connect to one by its address.
+
+    A Ray that this process had before is stopped first, and one whose driver has
+    died is cleared away, so that running a cell twice is harmless.
+
+    Raises SessionError, with a sentence that says what to do, where memory or
+    CPUs are lacking or the address does not answer.
+    """
+    if num_workers < 1:
+        raise SessionError(f"{num_workers} workers cannot train: ask for 1 or more.")
+    stop()
+    os.environ.update(
+        RAY_AUTH_MODE="disabled",
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_enable_worker_prestart="0",  # no idle workers: they would cost 65 MB each
+        RAY_prestart_worker_first_driver="0",
+        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",  # its warning is about accelerators
+    )
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address:
+        _connect(address, quiet)
+    else:
+        _clear_orphans()
+        _require_memory(num_workers, engine)
+        os.environ[DRIVER_VARIABLE] = str(os.getpid())
+        ray.init(
+            num_cpus=num_workers,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            **_object_store_folder(),
+            **quiet,
+        )
+    _require_cpus(num_workers)
+
+
+def stop():
+    """Stop this process's Ray, if it has one, or leave the cluster it joined."""
+    if ray.is_initialized():
+        ray.shutdown()
+
+
+def _connect(address, quiet):
+    try:
+        _require_listener(address)
+        ray.init(address=address, **quiet)
+    except (OSError, ValueError, RuntimeError) as error:  # ConnectionError is an OSError
+        raise SessionError(
+            f"no Ray cluster answers at {address}: start one with "
+            "`ray start --head`, or leave the address out to use this machine."
+        ) from error
+
+
+def _require_listener(address):
+    """Raise OSError where nothing listens at host:port; Ray itself would wait on."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.removeprefix("ray://"), int(port)), 5).close()
+
+
+def _object_store_folder():
+    """Name another folder for the object store where /dev/shm is too small.
+
+    Ray would choose that folder by itself, after a long warning.
+    """
+    if os.path.isdir("/dev/shm"):
+        if shutil.disk_usage("/dev/shm").free < OBJECT_STORE_BYTES:
+            return {"_plasma_directory": tempfile.gettempdir()}
+    return {}
+
+
+def _require_memory(num_workers, engine):
+    needed, free = bytes_needed(num_workers, engine), machine.free_memory()
+    if free < needed:
+        raise SessionError(
+            f"{num_workers} {engine} workers need about {needed / GB:.1f} GB and "
+            f"{free / GB:.1f} GB are free: shut down the other notebooks' kernels "
+            "(Kernel > Shut Down All Kernels), or start fewer workers."
+        )
+
+
+def _require_cpus(num_workers):
+    available = ray.cluster_resources().get("CPU", 0)
+    if available < num_workers:
+        stop()
+        raise SessionError(
+            f"{num_workers} workers need {num_workers} CPUs and the cluster has "
+            f"{available:.0f}: start fewer workers, or add a node."
+        )
+
+
+def _clear_orphans():
+    """End the Ray processes that a driver of ours left behind when it died."""
+    orphans = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            driver = process.environ().get(DRIVER_VARIABLE)
+            if driver and not psutil.pid_exists(int(driver)):
+                process.terminate()
+                orphans.append(process)
+    for process in psutil.wait_procs(orphans, timeout=5)[1]:
+        with contextlib.suppress(psutil.Error):
+            process.kill()

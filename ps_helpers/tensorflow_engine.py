@@ -1,0 +1,79 @@
+"""The models in TensorFlow: logits as functions of weights, gradients by tape."""
+
+import math
+
+from ps_helpers.tf import tf
+
+
+def softmax(weights, x):
+    """Return the logits of softmax regression; weights W (pixels, classes), b."""
+    W, b = weights
+    return x @ W + b
+
+
+def mlp(weights, x):
+    """Return the logits of a network with one hidden layer; weights W1, b1, W2, b2."""
+    W1, b1, W2, b2 = weights
+    hidden = tf.nn.relu(x @ W1 + b1)
+    return hidden @ W2 + b2
+
+
+def cnn(weights, x):
+    """Return the logits of one 3×3 convolution, 2×2 pooling and a dense layer."""
+    filters, bias, W, b = weights
+    side = math.isqrt(x.shape[1])
+    images = tf.reshape(x, (-1, side, side, 1))
+    features = tf.nn.relu(tf.nn.conv2d(images, filters, 1, "SAME") + bias)
+    pooled = tf.nn.max_pool2d(features, 2, 2, "VALID")
+    return tf.reshape(pooled, (-1, W.shape[0])) @ W + b
+
+
+LOGITS = {"softmax": softmax, "mlp": mlp, "cnn": cnn}
+
+
+def functions(name, shapes, pixels):
+    """Return gradient, loss and accuracy of a model as functions of NumPy arrays.
+
+    Each is compiled by one trace, whatever the number of rows: the signature
+    fixes the shapes of the weights and leaves the rows open.
+    """
+    logits = LOGITS[name]
+    signature = (
+        [tf.TensorSpec(shape, tf.float32) for shape in shapes],
+        tf.TensorSpec((None, pixels), tf.float32),
+        tf.TensorSpec((None,), tf.int32),
+    )
+
+    def mean_cross_entropy(weights, x, y):
+        return tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits(weights, x))
+        )
+
+    @tf.function(input_signature=signature)
+    def compiled_gradient(weights, x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            value = mean_cross_entropy(weights, x, y)
+        return tape.gradient(value, weights)
+
+    @tf.function(input_signature=signature)
+    def compiled_loss(weights, x, y):
+        return mean_cross_entropy(weights, x, y)
+
+    @tf.function(input_signature=signature)
+    def compiled_accuracy(weights, x, y):
+        hits = tf.argmax(logits(weights, x), axis=1, output_type=tf.int32) == y
+        return tf.reduce_mean(tf.cast(hits, tf.float32))
+
+    def gradient(weights, x, y):
+        return [part.numpy() for part in compiled_gradient(weights, x, y)]
+
+    def loss(weights, x, y):
+        return float(compiled_loss(weights, x, y))
+
+    def accuracy(weights, x, y):
+        return float(compiled_accuracy(weights, x, y))
+
+    compiled_gradient.get_concrete_function()  # trace now, not during the first step
+    gradient.compiled = compiled_gradient  # so that a test can count its traces
+    return gradient, loss, accuracy
