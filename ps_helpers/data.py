@@ -1,5 +1,6 @@
 """Data sets, and how they are divided among workers."""
 
+import importlib
 import os
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ def load(name="digits", seed=0):
         return _digits(seed)
     if name in NAMES:
         return _from_keras(name, seed)
-    raise ValueError(f"no data set is called {name!r}; choose one of {', '.join(NAMES)}")
+    raise ValueError(f"no data set is called {name!r}; choose {', '.join(NAMES)}")
 
 
 def _digits(seed):
@@ -54,8 +55,7 @@ def _digits(seed):
 
 
 def _from_keras(name, seed):
-    import ps_helpers.tf  # noqa: F401  (imports TensorFlow silently, before Keras does)
-
+    importlib.import_module("ps_helpers.tf")  # silently, before Keras imports it
     import keras
 
     try:

@@ -65,8 +65,7 @@ def cores():
         found = [psutil.cpu_count()]
     for group in _control_groups():
         quota = _numbers(group / "cpu.max") or (
-            _numbers(group / "cpu.cfs_quota_us")
-            + _numbers(group / "cpu.cfs_period_us")
+            _numbers(group / "cpu.cfs_quota_us") + _numbers(group / "cpu.cfs_period_us")
         )
         if len(quota) == 2:
             found.append(quota[0] / quota[1])

@@ -37,8 +37,10 @@ class Model:
         rng = np.random.default_rng(seed)
         weights = []
         for shape in self.shapes:
-            scale = math.sqrt(2 / math.prod(shape[:-1])) if len(shape) > 1 else 0
-            weights.append((scale * rng.standard_normal(shape)).astype(np.float32))
+            weight = np.zeros(shape)
+            if len(shape) > 1:
+                weight = rng.normal(0, math.sqrt(2 / math.prod(shape[:-1])), shape)
+            weights.append(weight.astype(np.float32))
         return weights
 
 
@@ -69,7 +71,7 @@ def require_choice(name, engine):
     if engine not in ENGINES:
         raise ValueError(f"no engine is called {engine!r}; choose {', '.join(ENGINES)}")
     if name == "cnn" and engine == "numpy":
-        raise ValueError("the cnn needs the engine tensorflow: NumPy has no convolution")
+        raise ValueError("the cnn needs the engine tensorflow; NumPy cannot convolve")
 
 
 @functools.cache  # a worker process loads and traces a model once

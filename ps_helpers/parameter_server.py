@@ -11,7 +11,7 @@ anybody else: training is asynchronous. Notebooks 01 to 03 build this program.
 import argparse
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from ps_helpers.recorded import recorded
 STEPS_A_TASK = 20  # a worker task hands its records in after this many steps
 MAX_UPDATES = 20_000  # a target that is not reached by then is given up
 READY_SECONDS = 120  # how long the first worker may take to get ready
-CALLS_KEPT = 100_000  # how many of its latest calls a server remembers
 
 
 class TrainingError(RuntimeError):
@@ -39,7 +38,8 @@ def require_known(weights, keys):
 
 
 def require_fit(weights, keys, values):
-    """Raise ValueError unless every array may be added to the weight of its key."""
+    """Raise KeyError or ValueError unless each array may be added to its weight."""
+    require_known(weights, keys)
     if len(keys) != len(values):
         raise ValueError(f"{len(keys)} keys came with {len(values)} values")
     for key, value in zip(keys, values, strict=True):
@@ -57,15 +57,13 @@ class ParameterServer:
     """Hold weights by key: pushes add to them, pulls read them."""
 
     def __init__(self, keys, values):
-        self.weights = {k: np.array(v) for k, v in zip(keys, values, strict=True)}
+        self.weights = dict(zip(keys, map(np.array, values), strict=True))
         self.version = 0  # how many pushes have been applied
-        self.calls = deque(maxlen=CALLS_KEPT)  # for the timeline
 
     @recorded
     def push(self, keys, values):
-        """Add each value to the weight of its key, all or none of them."""
+        """Add each value to its weight, all or none; return the version."""
         values = [np.asarray(value) for value in values]
-        require_known(self.weights, keys)
         require_fit(self.weights, keys, values)
         for key, value in zip(keys, values, strict=True):
             self.weights[key] += value
@@ -82,8 +80,7 @@ class ParameterServer:
         """Return the version and the weights, read in one call."""
         return self.version, self.pull(keys)
 
-    def recorded_calls(self):
-        """Return (method, start, end) of the latest calls."""
+    def recorded_calls(self):  # for the timeline
         return list(self.calls)
 
 
@@ -140,14 +137,14 @@ class Run:
         last = self.points[-1]
         by_worker = Counter(record["worker"] for record in self.records)
         stalest = max(record["staleness"] for record in self.records)
+        start_up = self.training_began - self.began
         rows = {
             "test accuracy": f"{last['accuracy']:.3f}",
             "test loss": f"{last['loss']:.3f}",
             "updates": f"{len(self.records)}",
             "  per worker": " ".join(str(by_worker[w]) for w in sorted(by_worker)),
             "staleness": f"mean {self.mean_staleness():.2f}, max {stalest}",
-            "seconds": f"{last['seconds']:.1f} after {self.training_began - self.began:.1f}"
-            " to start",
+            "seconds": f"{last['seconds']:.1f}, after {start_up:.1f} to start",
         }
         return "\n".join(f"{name:15}{value}" for name, value in rows.items())
 
@@ -288,32 +285,80 @@ def parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("--num-workers", type=number(int, 1, 64), default=4, metavar="N",
-        help="how many workers train at the same time (default: 4)")
+    add(
+        "--num-workers",
+        type=number(int, 1, 64),
+        default=4,
+        metavar="N",
+        help="how many workers train at the same time (default: 4)",
+    )
     stop = result.add_mutually_exclusive_group()
-    stop.add_argument("--target-accuracy", type=number(float, 0, 1), default=0.95,
-        metavar="A", help="stop when this share of the test images is classified "
-        "rightly (default: 0.95)")
-    stop.add_argument("--num-updates", type=number(int, 1), metavar="N",
-        help="stop after N updates instead")
-    add("--batch-size", type=number(int, 1), default=32, metavar="N",
-        help="images in the batch that one update is computed from (default: 32)")
-    add("--learning-rate", type=number(float, 1e-9), default=0.2, metavar="R",
-        help="how far an update goes along its gradient (default: 0.2)")
-    add("--data", choices=data.NAMES, default="digits",
-        help="the images to learn (default: digits, which need no download)")
-    add("--model", choices=model.NAMES, default="mlp",
+    stop.add_argument(
+        "--target-accuracy",
+        type=number(float, 0, 1),
+        default=0.95,
+        metavar="A",
+        help="stop when this share of the test images is classified "
+        "rightly (default: 0.95)",
+    )
+    stop.add_argument(
+        "--num-updates",
+        type=number(int, 1),
+        metavar="N",
+        help="stop after N updates instead",
+    )
+    add(
+        "--batch-size",
+        type=number(int, 1),
+        default=32,
+        metavar="N",
+        help="images in the batch that one update is computed from (default: 32)",
+    )
+    add(
+        "--learning-rate",
+        type=number(float, 1e-9),
+        default=0.2,
+        metavar="R",
+        help="how far an update goes along its gradient (default: 0.2)",
+    )
+    add(
+        "--data",
+        choices=data.NAMES,
+        default="digits",
+        help="the images to learn (default: digits, which need no download)",
+    )
+    add(
+        "--model",
+        choices=model.NAMES,
+        default="mlp",
         help="softmax regression, one hidden layer, or a small convolutional network "
-        "(default: mlp)")
-    add("--engine", choices=model.ENGINES, default="tensorflow",
+        "(default: mlp)",
+    )
+    add(
+        "--engine",
+        choices=model.ENGINES,
+        default="tensorflow",
         help="what computes the gradients; numpy starts sooner and needs less memory "
-        "(default: tensorflow)")
-    add("--seed", type=number(int, 0), default=0, metavar="N",
-        help="start of the random numbers (default: 0)")
-    add("--address", metavar="HOST:PORT",
-        help="train on the Ray cluster at this address instead of on this machine")
-    add("--plot", type=picture_file, metavar="FILE",
-        help="write learning curves and a timeline to a .png, .svg or .pdf file")
+        "(default: tensorflow)",
+    )
+    add(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        metavar="N",
+        help="start of the random numbers (default: 0)",
+    )
+    add(
+        "--address",
+        metavar="HOST:PORT",
+        help="train on the Ray cluster at this address instead of on this machine",
+    )
+    add(
+        "--plot",
+        type=picture_file,
+        metavar="FILE",
+        help="write learning curves and a timeline to a .png, .svg or .pdf file",
+    )
     return result
 
 

@@ -17,7 +17,13 @@ COLOURS = {
     "asynchronous": "#D55E00",
     "stale-synchronous": "#E69F00",  # for fills only: too pale for a line on white
 }
-LINES = {"one process": ":", "synchronous": "-", "asynchronous": "--"}
+LINES = {
+    "one process": ":",
+    "synchronous": "-",
+    "asynchronous": "--",
+    "measured": "",  # markers alone, to lie on or beside the line of
+    "theory": ":",
+}
 MARKERS = "osD^vPX*"  # one a worker: workers never differ by hue alone
 # What a row of the timeline does; messages are grey, told apart by a hatch.
 PHASES = {
@@ -44,10 +50,9 @@ STYLE = {
 }
 
 
-in_style = plt.rc_context(STYLE)  # a decorator: the function draws in the style
+plt.rcParams.update(STYLE)
 
 
-@in_style
 def new_figure(columns=1, **options):
     """Return a figure in the style of the series, and its axes side by side."""
     return plt.subplots(1, columns, **options)
@@ -69,7 +74,6 @@ def show(fig, caption):
     print(caption)
 
 
-@in_style
 def learning_curves(runs, across="updates", title=None, axes=None):
     """Draw loss and accuracy side by side, a line a run; return the figure.
 
@@ -94,7 +98,25 @@ def learning_curves(runs, across="updates", title=None, axes=None):
     return axes[0].figure
 
 
-@in_style
+def curves(x, lines, meaning, title=None, **axes_options):
+    """Draw lines over common x values, told apart by markers; return the figure.
+
+    ``lines`` maps a label to its y values; ``meaning`` says which of the COLOURS
+    they all have. Further options go to the axes, such as xlabel or xscale.
+    """
+    fig, ax = new_figure(figsize=(6, 3))
+    for marker, (label, y) in zip(MARKERS, lines.items(), strict=False):
+        style = LINES.get(label, "-")
+        marker = "" if label == "theory" else marker
+        ax.plot(x, y, style, marker=marker, color=COLOURS[meaning], label=label)
+    ax.set(title=title or "", **axes_options)
+    if axes_options.get("xscale") == "log":
+        ax.set_xticks(x, [f"{value:g}" for value in x], minor=False)
+        ax.xaxis.minorticks_off()
+    ax.legend()
+    return fig
+
+
 def timeline(events, title=None, first=0, last=None, ax=None):
     """Draw who did what when, a row a worker and a server; return the figure.
 
@@ -161,7 +183,6 @@ def server_events(calls, server="server"):
     return [(server, "serve", start, end) for _, start, end in calls]
 
 
-@in_style
 def report(points, records, calls, milliseconds=40):
     """Draw a run's learning curves above a stretch of the middle of its timeline."""
     events = worker_events(records) + server_events(calls)

@@ -2,6 +2,9 @@
 
 import functools
 import time
+from collections import deque
+
+CALLS_KEPT = 100_000  # a long run forgets its oldest calls
 
 
 def recorded(method):
@@ -9,10 +12,11 @@ def recorded(method):
 
     @functools.wraps(method)
     def wrapper(self, *args, **kwargs):
+        calls = self.__dict__.setdefault("calls", deque(maxlen=CALLS_KEPT))
         start = time.time()
         try:
             return method(self, *args, **kwargs)
         finally:
-            self.calls.append((method.__name__, start, time.time()))
+            calls.append((method.__name__, start, time.time()))
 
     return wrapper

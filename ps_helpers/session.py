@@ -97,7 +97,7 @@ def _connect(address, quiet):
     try:
         _require_listener(address)
         ray.init(address=address, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:  # ConnectionError is an OSError
+    except (OSError, ValueError, RuntimeError) as error:
         raise SessionError(
             f"no Ray cluster answers at {address}: start one with "
             "`ray start --head`, or leave the address out to use this machine."

@@ -1,0 +1,42 @@
+# The Python that the environment is made with, e.g. make lab PYTHON=python3.12
+PYTHON ?= python3
+PY := .venv/bin/python
+# JupyterLab refuses to start as root, the user of most containers, unless told to.
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab train test notebooks pins
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
+
+lab: .venv/installed  ## open the notebooks in JupyterLab
+	$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ROOT) $(ARGS)
+
+train: .venv/installed  ## train with four workers, e.g. make train ARGS=--help
+	$(PY) -m ps_helpers.parameter_server --num-workers=4 $(ARGS)
+
+test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tests
+	$(PY) -m pytest $(ARGS)
+
+notebooks: .venv/installed  ## write the student notebooks, e.g. ARGS=--check
+	$(PY) -m ps_helpers.student_notebooks $(ARGS)
+
+# uv, because pip cannot resolve for other systems and Pythons than its own.
+pins:  ## refresh the pins in requirements.txt and environment.yml
+	$(PYTHON) -m venv --clear build/pins
+	build/pins/bin/python -m pip install --quiet uv
+	build/pins/bin/uv --no-config pip compile pyproject.toml --extra test \
+	    --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-annotate \
+	    --custom-compile-command "make pins" --quiet --output-file requirements.txt
+	$(PYTHON) -m ps_helpers.pins
+
+# The stamp goes first and comes last: an interrupted install is made anew, and so
+# is one with another Python; otherwise only what the pins changed is installed.
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
+	    "This needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v)'
+	test -e $@ && test "$$($(PY) -V)" = "$$($(PYTHON) -V)" || $(PYTHON) -m venv --clear .venv
+	rm -f $@
+	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
