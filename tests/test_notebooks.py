@@ -1,0 +1,260 @@
+"""Tests of the stored notebooks: form, budgets, exercises and what they leak."""
+
+import ast
+import inspect
+import re
+import statistics
+import struct
+from base64 import b64decode
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from ps_helpers import parameter_server
+
+ROOT = Path(__file__).parent.parent
+STUDENT = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TEACHER = sorted((ROOT / "notebooks" / "teacher").glob("*.ipynb"))
+PATHS = STUDENT + TEACHER
+NAMES = [str(path.relative_to(ROOT / "notebooks")) for path in PATHS]
+IGNORED = {"nbval-ignore-output", "nbval-skip"}
+LEAK = re.compile(
+    r"/(?:root|home|tmp|work|Users|opt|usr)/"  # a machine's folders
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # addresses
+    r"|pid=\d+|0x[0-9a-f]{8,}"  # process numbers, objects
+)
+
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=NAMES)
+
+
+def cells(path, cell_type):
+    notebook = nbformat.read(path, 4)
+    return [cell for cell in notebook.cells if cell.cell_type == cell_type]
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def printing(path):
+    """Return the code cells that print, draw or show something."""
+    return [cell for cell in cells(path, "code") if cell.outputs]
+
+
+def printed(cell):
+    """Return the text of a cell's outputs, as a reader or nbval sees it."""
+    parts = []
+    for output in cell.outputs:
+        parts.append(output.get("text", ""))
+        parts += [
+            value
+            for kind, value in output.get("data", {}).items()
+            if kind.startswith("text/") or kind.endswith("svg+xml")
+        ]
+    return "".join(parts)
+
+
+def lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def words(path):
+    return sum(len(cell.source.split()) for cell in cells(path, "markdown"))
+
+
+def test_there_are_notebooks():
+    assert len(STUDENT) == len(TEACHER) >= 4
+
+
+@every_notebook
+def test_is_stored_executed_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@every_notebook
+def test_stores_no_error_and_no_standard_error(path):
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+@every_notebook
+def test_nbval_compares_85_percent_of_the_printing_cells(path):
+    shown = printing(path)
+    compared = [cell for cell in shown if not tags(cell) & IGNORED]
+    assert len(compared) >= 0.85 * len(shown)
+
+
+@every_notebook
+def test_cells_whose_output_is_not_compared_assert_something(path):
+    for cell in cells(path, "code"):
+        if tags(cell) & IGNORED:
+            assert re.search(r"^assert ", cell.source, re.MULTILINE), cell.source
+
+
+@every_notebook
+def test_code_cells_are_short(path):
+    sizes = [len(lines(cell)) for cell in cells(path, "code")]
+    assert statistics.median(sizes) <= 6
+    assert max(sizes) <= 25
+
+
+@every_notebook
+def test_prose_stands_between_code(path):
+    stretch = longest = 0
+    for cell in nbformat.read(path, 4).cells:
+        stretch = stretch + 1 if cell.cell_type == "code" else 0
+        longest = max(longest, stretch)
+    assert longest <= 3
+    assert 900 <= words(path) <= 2000
+
+
+@every_notebook
+def test_has_the_parts_of_the_template(path):
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    number = int(path.name[:2])
+    assert text.startswith(f"# {number} · ")
+    for part in (
+        "**You will**",
+        "**You will learn**",
+        "**You need**",
+        "**Takes**",
+        "## Before",
+        "**Predict.**",
+        "**What happened.**",
+        "**What this laptop cannot show.**",
+        "## Results so far",
+        "## Summary",
+        "## Words",
+        "## Questions",
+        "## In practice",
+        "## Further reading",
+        "Next: ",
+    ):
+        assert part in text, part
+
+
+@every_notebook
+def test_writes_one_sentence_a_line(path):
+    for cell in cells(path, "markdown"):
+        for line in cell.source.splitlines():
+            if not line.startswith(("|", "- ", "#", "!", "1", "2", "3")):
+                ends = re.findall(r"(?<!al)[a-z)`*][.?!] [A-Z]", line)
+                assert not ends, line
+
+
+@every_notebook
+def test_pictures_have_alternative_text(path):
+    for cell in cells(path, "markdown"):
+        for alternative in re.findall(r"!\[(.*?)\]\(", cell.source):
+            assert len(alternative) > 20
+        assert "<img" not in cell.source
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                alternative = output.metadata["image/png"]["alt"]
+                assert alternative == output.data["text/plain"]
+                assert alternative in printed(cell)
+
+
+@every_notebook
+def test_files_stay_small(path):
+    assert path.stat().st_size < 500_000
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            picture = b64decode(output.get("data", {}).get("image/png", ""))
+            assert len(picture) < 60_000
+            if picture:  # width and height stand in the PNG's header
+                assert struct.unpack(">I", picture[16:20])[0] <= 1000
+
+
+@every_notebook
+def test_links_lead_somewhere(path):
+    for cell in cells(path, "markdown"):
+        for target in re.findall(r"\]\(([^)]+)\)", cell.source):
+            if not target.startswith(("http", "#")):
+                assert (path.parent / target).resolve().exists(), target
+
+
+@every_notebook
+def test_outputs_do_not_name_this_machine(path):
+    for cell in cells(path, "code"):
+        leaks = set(LEAK.findall(printed(cell))) - {"127.0.0.1"}
+        assert not leaks
+
+
+@every_notebook
+def test_metadata_names_no_interpreter(path):
+    metadata = nbformat.read(path, 4).metadata
+    assert metadata.kernelspec.name == "python3"
+    assert set(metadata.language_info) == {"name"}
+
+
+@every_notebook
+def test_code_stays_within_79_columns(path):
+    for cell in cells(path, "code"):
+        assert all(len(line) <= 79 for line in cell.source.splitlines())
+
+
+@every_notebook
+def test_ends_without_ray(path):
+    sources = [cell.source for cell in cells(path, "code")]
+    starts = [i for i, source in enumerate(sources) if "session.start(" in source]
+    stops = [i for i, source in enumerate(sources) if "session.stop()" in source]
+    assert bool(starts) == bool(stops)
+    assert not starts or max(starts) < max(stops)
+
+
+def check_cells(path):
+    return [cell for cell in cells(path, "code") if re.search(r"\ncheck\(|^check\(", cell.source)]
+
+
+@pytest.mark.parametrize("path", TEACHER, ids=[path.name for path in TEACHER])
+def test_every_exercise_of_the_teacher_passes(path):
+    assert check_cells(path)
+    for cell in check_cells(path):
+        assert printed(cell).endswith(": passed\n")
+
+
+@pytest.mark.parametrize("path", STUDENT, ids=[path.name for path in STUDENT])
+def test_no_exercise_of_the_student_is_solved(path):
+    assert check_cells(path)
+    for cell in check_cells(path):
+        assert printed(cell).endswith(": not attempted yet\n")
+
+
+@pytest.mark.parametrize("path", STUDENT, ids=[path.name for path in STUDENT])
+def test_exercises_follow_one_another_in_number(path):
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    numbers = re.findall(r"### Exercise (\d+): ", text)
+    assert numbers == [str(i + 1) for i in range(len(check_cells(path)))]
+
+
+def definition(source, name):
+    """Return the syntax of the definition of a name, as comparable text."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return ast.dump(node)
+    return None
+
+
+@pytest.mark.parametrize(
+    "notebook, name",
+    [
+        ("02_push_and_pull", "require_known"),
+        ("02_push_and_pull", "require_fit"),
+        ("03_ray_actors", "ParameterServer"),
+        ("03_ray_actors", "worker_task"),
+    ],
+)
+def test_the_script_has_the_very_code_of_the_notebook(notebook, name):
+    script = definition(inspect.getsource(parameter_server), name)
+    assert script
+    found = [
+        definition(cell.source, name)
+        for cell in cells(ROOT / "notebooks" / f"{notebook}.ipynb", "code")
+    ]
+    assert script in found
