@@ -38,7 +38,7 @@ def require_known(weights, keys):
 
 
 def require_fit(weights, keys, values):
-    """Raise KeyError or ValueError unless each array may be added to its weight."""
+    """Raise KeyError or ValueError unless each value fits its weight."""
     require_known(weights, keys)
     if len(keys) != len(values):
         raise ValueError(f"{len(keys)} keys came with {len(values)} values")

@@ -2,8 +2,8 @@
 
 The teacher's notebook is the source; the student's differs in its solutions, in the
 cells tagged "teacher" and in links. Both are stored executed. Whatever might let a
-solution through is an error. Exit status: 0 for success, 1 for a cell that raised or
-a difference, 2 for a mistake in the sources or in the call.
+solution through is an error. Exit status: 0 for success, 1 for a difference that
+--check found, 2 for a mistake in the sources, a cell that raised or a wrong call.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 
-FOLDER = Path("notebooks")
 MARKERS = BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "# YOUR CODE HERE", "raise NotImplementedError"
 PARENT_LINK = re.compile(r"""(\]\(<?|\b(?:src|href)=["'])\.\./""")
@@ -31,11 +30,7 @@ METADATA = {
 
 
 class SourceError(ValueError):
-    """A mistake in the sources: nothing is written."""
-
-
-class RunError(RuntimeError):
-    """A cell raised, took too long or killed its kernel."""
+    """A notebook from which nothing may be written."""
 
 
 def resembles_marker(text):
@@ -55,23 +50,23 @@ def without_solutions(source):
         comment = "#" + text.partition("#")[2] if "#" in text else ""
         if text == BEGIN:
             if solution is not None:
-                raise SourceError(f"line {number}: {BEGIN} again, see line {begun}")
+                raise SourceError(f"a solution begins inside another, line {number}")
             kept += [line.rstrip().replace(BEGIN, stub) for stub in STUB]
             solution, begun = [], number
         elif text == END:
             if solution is None:
-                raise SourceError(f"line {number}: {END} without {BEGIN}")
+                raise SourceError(f"a solution ends that has not begun, line {number}")
             if all(row.startswith("#") for row in solution if row):
-                raise SourceError(f"line {number}: the solution is empty")
+                raise SourceError(f"a solution is empty, line {number}")
             solution = None
         elif "solution" in comment.lower() or resembles_marker(comment):
-            raise SourceError(f"line {number}: a misspelt marker? {text}")
+            raise SourceError(f"a misspelt marker? line {number}: {text}")
         elif solution is not None:
             solution.append(text)
         else:
             kept.append(line)
     if solution is not None:
-        raise SourceError(f"line {begun}: {BEGIN} without {END}")
+        raise SourceError(f"a solution begins and does not end, line {begun}")
     return "\n".join(kept)
 
 
@@ -105,17 +100,17 @@ def student_variant(notebook):
                 cell.source = without_solutions(cell.source)
                 cell.outputs, cell.execution_count = [], None
             elif any(map(resembles_marker, cell.source.splitlines())):
-                raise SourceError("a marker outside code")
+                raise SourceError("a marker stands in a text cell")
             else:
                 cell.source = PARENT_LINK.sub(r"\1", cell.source)
         except SourceError as error:
-            raise SourceError(f"cell {number} ({cell.id}), {error}") from None
+            raise SourceError(f"cell {number}: {error} (id {cell.id})") from None
         student.cells.append(cell)
     return student
 
 
 def read(path):
-    """Return the notebook of a path; raise SourceError if there is none in it."""
+    """Return the notebook of a file; raise SourceError if there is none in it."""
     try:
         return nbformat.v4.upgrade(nbformat.read(path, as_version=4))  # gives ids
     except (ValueError, AttributeError) as error:
@@ -123,11 +118,143 @@ def read(path):
 
 
 def find(folder, names):
-    """Return the teacher's notebooks of these names, and students' without any."""
-    stems = [Path(name).stem for name in names] or [""]
+    """Return the paths in a folder that are meant by names such as 02, all by none."""
+    stems = [Path(name).stem + "_" for name in names]
+    paths = sorted(folder.glob("*.ipynb"))
+    return [p for p in paths if not names or f"{p.stem}_".startswith(tuple(stems))]
 
-    def matching(place):
-        found = sorted(place.glob("*.ipynb"))
-        return [p for p in found if any(re.match(rf"{s}(_|$|(?<!.))", p.stem) for s in stems)]
 
-    return matching(folder)
+def sources(folder, names=()):
+    """Return (path, teacher's notebook, student's variant) of each notebook."""
+    if not (folder / "teacher").is_dir():
+        raise SourceError(f"no {folder}/teacher: run this at the top of the project")
+    found = []
+    for path in find(folder / "teacher", names):
+        teacher = read(path)
+        try:
+            found.append((path, teacher, student_variant(teacher)))
+        except SourceError as error:
+            raise SourceError(f"{path}: {error}") from None
+    if not found:
+        raise SourceError(f"no such notebook in {folder}/teacher: {' '.join(names)}")
+    return found
+
+
+def without_teacher(folder, names=()):
+    """Return a line for each student notebook that no teacher's notebook makes."""
+    paths = find(folder, names)
+    strays = [p for p in paths if not (folder / "teacher" / p.name).exists()]
+    return [f"{path}: no teacher's notebook of this name" for path in strays]
+
+
+def execute(notebook, path):
+    """Execute a notebook in its folder; raise SourceError naming cell and error."""
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        coalesce_streams=True,  # how often a stream was flushed never repeats
+    )
+    with client.setup_kernel():
+        for index, cell in enumerate(notebook.cells):
+            try:
+                client.execute_cell(cell, index)
+            except (CellControlSignal, DeadKernelError) as error:
+                reason = str(error).strip().splitlines()[0]
+                if isinstance(error, CellExecutionError):
+                    reason = f"{error.ename}: {error.evalue}".strip().splitlines()[-1]
+                where = f"{path}: cell {index + 1}"
+                raise SourceError(f"{where}: {reason} (id {cell.id})") from None
+    normalise(notebook)
+
+
+def store(notebook, path):
+    """Write a notebook, all of it or nothing."""
+    nbformat.validate(notebook)
+    temporary = path.with_name(f".{path.name}.part")
+    nbformat.write(notebook, temporary)
+    os.replace(temporary, path)
+
+
+def write(folder, names=()):
+    """Execute and store both variants of each notebook."""
+    found = sources(folder, names)
+    if strays := without_teacher(folder, names):
+        raise SourceError("\n".join(strays))
+    for path, teacher, student in found:
+        pair = {path: teacher, folder / path.name: student}
+        for target, notebook in pair.items():
+            start = time.perf_counter()
+            execute(notebook, target)
+            print(f"{target}  {time.perf_counter() - start:.1f} s", flush=True)
+        for target, notebook in pair.items():  # only now: a pair belongs together
+            store(notebook, target)
+
+
+def form_differences(notebook):
+    """Yield what a stored notebook has that this command would not have written."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    counts = [cell.execution_count for cell in code]
+    if counts != list(range(1, len(code) + 1)):
+        yield "not stored executed from top to bottom"
+    if code and not any(cell.outputs for cell in code):
+        yield "not stored executed: there are no outputs"
+    if notebook != normalise(copy.deepcopy(notebook)):
+        yield "foreign metadata or stderr outputs are stored"
+
+
+def cell_differences(expected, stored):
+    """Yield how the cells of a stored notebook differ from the expected ones."""
+    if len(expected.cells) != len(stored.cells):
+        yield f"number of cells: {len(stored.cells)}, not {len(expected.cells)}"
+    for one, other in zip(expected.cells, stored.cells, strict=False):
+        if one.id != other.id:
+            yield f"cell {other.id} stands where {one.id} belongs"
+            return  # what follows is shifted
+        for part in sorted({*one, *other} - {"outputs", "execution_count"}):
+            if one.get(part) != other.get(part):
+                yield f"cell {one.id}: {part} differs"
+    if "SOLUTION" in nbformat.writes(stored):
+        yield "leaks a solution's marker"
+
+
+def differences(folder, names=()):
+    """Return how the stored notebooks differ from what write would make, as lines."""
+    found = without_teacher(folder, names)
+    for path, teacher, expected in sources(folder, names):
+        found += [f"{path}: {line}" for line in form_differences(teacher)]
+        path = folder / path.name
+        if not path.exists():
+            found.append(f"{path}: no student notebook")
+            continue
+        stored = read(path)
+        lines = [*form_differences(stored), *cell_differences(expected, stored)]
+        found += [f"{path}: {line}" for line in lines]
+    return found
+
+
+def main(arguments=None):
+    """Run the command with these arguments; return its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="e.g. 02; else all")
+    parser.add_argument("--check", action="store_true", help="only say what differs")
+    parser.add_argument("--folder", type=Path, default=Path("notebooks"))
+    options = parser.parse_args(arguments)
+    try:
+        if not options.check:
+            write(options.folder, options.names)
+            return 0
+        found = differences(options.folder, options.names)
+    except SourceError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if found:
+        print(*found, sep="\n", file=sys.stderr)
+        return 1
+    print(len(find(options.folder, options.names)), "notebooks agree")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -209,7 +209,11 @@ def test_ends_without_ray(path):
 
 
 def check_cells(path):
-    return [cell for cell in cells(path, "code") if re.search(r"\ncheck\(|^check\(", cell.source)]
+    return [
+        cell
+        for cell in cells(path, "code")
+        if re.search(r"\ncheck\(|^check\(", cell.source)
+    ]
 
 
 @pytest.mark.parametrize("path", TEACHER, ids=[path.name for path in TEACHER])
