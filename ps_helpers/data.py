@@ -61,7 +61,7 @@ def _from_keras(name, seed):
     try:
         train, test = getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails
-        folder = os.path.join(keras.config.keras_home(), "datasets")
+        folder = os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "datasets")
         raise MissingDataError(
             f"{name} is not stored in {folder} and could not be downloaded: connect "
             "to the network once, copy the files there, or use the data set that "

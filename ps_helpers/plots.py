@@ -117,26 +117,29 @@ def curves(x, lines, meaning, title=None, **axes_options):
     return fig
 
 
-def timeline(events, title=None, first=0, last=None, ax=None):
+def timeline(events, title=None, milliseconds=None, ax=None):
     """Draw who did what when, a row a worker and a server; return the figure.
 
     ``events`` are tuples (row, phase, start, end), times in seconds, the row a
     name such as "worker 0" or "server"; see `worker_events` and `server_events`.
-    ``first`` and ``last`` cut out a stretch, in seconds from the earliest event.
+    With ``milliseconds`` only a stretch of that length is drawn, from the middle.
     """
-    zero = min(start for _, _, start, _ in events)
+    first = min(start for _, _, start, _ in events)
+    last = max(end for *_, end in events)
+    if milliseconds:
+        first = (first + last) / 2
+        last = first + milliseconds / 1000
     rows = sorted({row for row, *_ in events}, reverse=True)
-    last = last or max(end for *_, end in events) - zero
     if ax is None:
         _, ax = new_figure(figsize=(7, 1.2 + 0.4 * len(rows)))
     drawn = {}
     for row, phase, start, end in events:
-        if start - zero > last or end - zero < first:
+        if start > last or end < first:
             continue
         bars = ax.barh(
             rows.index(row),
             1000 * (end - start),
-            left=1000 * (start - zero - first),
+            left=1000 * (start - first),
             height=0.7,
             linewidth=0.5,
             **PHASES[phase],
@@ -186,10 +189,8 @@ def server_events(calls, server="server"):
 def report(points, records, calls, milliseconds=40):
     """Draw a run's learning curves above a stretch of the middle of its timeline."""
     events = worker_events(records) + server_events(calls)
-    zero = min(start for _, _, start, _ in events)
-    middle = (max(end for *_, end in events) - zero) / 2
     fig, axes = plt.subplot_mosaic("ab;cc", figsize=(8, 6))
     learning_curves({"asynchronous": points}, "updates", axes=[axes["a"], axes["b"]])
     title = f"{milliseconds} ms from the middle of the run"
-    timeline(events, title, middle, middle + milliseconds / 1000, axes["c"])
+    timeline(events, title, milliseconds, axes["c"])
     return fig

@@ -154,6 +154,7 @@ def execute(notebook, path):
         timeout=TIMEOUT,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--log-level=ERROR"],  # silences notes on the connection
         coalesce_streams=True,  # how often a stream was flushed never repeats
     )
     with client.setup_kernel():

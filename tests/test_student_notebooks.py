@@ -1,5 +1,6 @@
 """Tests of the command that writes the student notebooks: it fails closed."""
 
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -22,18 +23,26 @@ print("ready")"""
 def notebook(*sources, tags=()):
     cells = [v4.new_code_cell(source) for source in sources]
     cells.append(v4.new_markdown_cell("A [picture](../figures/idea.svg)."))
-    cells.append(v4.new_code_cell("print('for teachers')", metadata={"tags": list(tags)}))
+    tagged = {"tags": list(tags)}
+    cells.append(v4.new_code_cell("print('for teachers')", metadata=tagged))
     return v4.new_notebook(cells=cells)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Return a folder with one executed notebook in both variants."""
-    (tmp_path / "teacher").mkdir()
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """Return a folder with one executed notebook in both variants; starts kernels."""
+    path = tmp_path_factory.mktemp("notebooks")
+    (path / "teacher").mkdir()
     teacher = notebook(EXERCISE, tags=["teacher"])
-    nbformat.write(teacher, tmp_path / "teacher" / "00_small.ipynb")
-    assert main(["--folder", str(tmp_path)]) == 0
-    return tmp_path
+    nbformat.write(teacher, path / "teacher" / "00_small.ipynb")
+    assert main(["--folder", str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def folder(executed, tmp_path):
+    """Return a copy of the executed notebooks, to be changed."""
+    return Path(shutil.copytree(executed, tmp_path / "notebooks"))
 
 
 def change(path, edit):
@@ -69,6 +78,9 @@ def test_source_without_a_marker_stays_as_it_is():
         ("### BEGN SOLUTOIN\nx = 1\n### END SOLUTION", "misspelt"),
         ("### BEGIN SOLUTION\nx = 1\n### END SOLUTIONS", "misspelt"),
         ("### BEGIN SOLUTION\nx = 1\n### END", "does not end"),
+        ("### BEGIN SOLUTION\n# to do\n### END SOLUTION", "empty"),
+        ("### BEGIN SOLUTION\nx = 1\n### EDN SOLUTOIN", "misspelt"),
+        ("x = 1  ### BEGIN SOLUTION\ny = 2", "misspelt"),
         ("# my solution:\nx = 1", "misspelt"),
     ],
 )
@@ -81,6 +93,30 @@ def test_a_marker_in_a_text_cell_is_refused():
     teacher = v4.new_notebook(cells=[v4.new_markdown_cell("### BEGIN SOLUTION")])
     with pytest.raises(SourceError, match="cell 1: a marker stands in a text cell"):
         student_notebooks.student_variant(teacher)
+
+
+def test_what_only_teachers_see_may_hold_anything():
+    cell = v4.new_code_cell("# a solution", metadata={"tags": ["teacher"]})
+    student = student_notebooks.student_variant(v4.new_notebook(cells=[cell]))
+    assert student.cells == []
+
+
+def test_links_into_the_parent_folder_lose_one_level():
+    text = '[a](../../README.md) <img src="../figures/x.svg"> [b](01_b.ipynb)'
+    teacher = v4.new_notebook(cells=[v4.new_markdown_cell(text)])
+    [cell] = student_notebooks.student_variant(teacher).cells
+    assert cell.source == '[a](../README.md) <img src="figures/x.svg"> [b](01_b.ipynb)'
+
+
+def test_metadata_and_standard_error_are_not_stored():
+    metadata = {"tags": ["a"], "jupyter": {"source_hidden": True}}
+    cell = v4.new_code_cell("1", metadata=metadata | {"editable": True})
+    cell.outputs = [v4.new_output("stream", name="stderr", text="a warning")]
+    foreign = {"widgets": {}, "language_info": {"name": "python", "version": "3"}}
+    stored = v4.new_notebook(cells=[cell], metadata=foreign)
+    student_notebooks.normalise(stored)
+    assert stored.metadata == student_notebooks.METADATA
+    assert stored.cells[0].metadata == metadata and stored.cells[0].outputs == []
 
 
 def test_both_variants_are_stored_executed_and_agree(folder, capsys):
@@ -151,6 +187,18 @@ def test_missing_and_additional_files_are_found(folder, capsys):
     printed = capsys.readouterr().err
     assert "00_small.ipynb: no student notebook" in printed
     assert "01_other.ipynb: no teacher's notebook" in printed
+
+
+def test_a_student_notebook_without_a_teachers_stops_the_command(folder, capsys):
+    (folder / "00_small.ipynb").rename(folder / "01_other.ipynb")
+    assert main(["--folder", str(folder)]) == 2
+    assert "01_other.ipynb: no teacher's notebook" in capsys.readouterr().err
+    assert not (folder / "00_small.ipynb").exists()
+
+
+@pytest.mark.parametrize("name, status", [("00", 0), ("00_small", 0), ("0", 2)])
+def test_a_name_limits_the_notebooks(folder, capsys, name, status):
+    assert main(["--check", name, "--folder", str(folder)]) == status
 
 
 def test_a_broken_marker_stops_the_command(folder, capsys):
