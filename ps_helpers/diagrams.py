@@ -6,227 +6,203 @@ python -m ps_helpers.diagrams writes notebooks/figures/*.svg.
 from pathlib import Path
 
 FOLDER = Path("notebooks/figures")
-WIDTH, HEIGHT = 720, 330
-TEXT, GREY, NEW = "#222222", "#6E6E6E", "#B34700"
-SERVER, WORKER, DRIVER = ("#F6E4EE", "#CC79A7"), ("#DCECF7", "#0072B2"), ("#EEE", GREY)
-COLUMNS = [150, 300, 450, 600]  # the middles of the four workers
-SERVER_BOX = (245, 22, 260, 84)
-WORKER_TOP, WORKER_SIZE = 196, (116, 52)
+WIDTH, HEIGHT = 720, 310
+TEXT, GREY, NEW = "#222222", "#6E6E6E", "#D55E00"
+NEW_TEXT = "#B34700"  # the same hue, but dark enough for letters
+WHITE, PALE = ("#FFFFFF", GREY), ("#F3F3F3", GREY)  # fill and outline
+SERVER, WORKER = ("#F6E4EE", "#CC79A7"), ("#DCECF7", "#0072B2")
+COLUMNS = [150, 290, 430, 570]  # the middles of the four workers
+TOP, BOTTOM = 98, 192  # of the arrows: between the server and the workers
+HEAD = 10  # length of an arrow's head
 
 
-def text(x, y, words, size=14, colour=TEXT, weight="normal", anchor="middle"):
+def text(x, y, words, size=14, colour=TEXT, bold=False, anchor="middle"):
+    weight = ' font-weight="bold"' if bold else ""
     return (
-        f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}" '
-        f'font-weight="{weight}" text-anchor="{anchor}">{words}</text>'
+        f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}"{weight} '
+        f'text-anchor="{anchor}">{words}</text>'
     )
 
 
-def box(x, y, width, height, colours, dash="", radius=8, stroke=1.5):
+def box(x, y, width, height, colours, radius=8, stroke=1.5, dashed=False):
     fill, line = colours
+    dash = ' stroke-dasharray="6 4"' if dashed else ""
     return (
         f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}" '
-        f'fill="{fill}" stroke="{line}" stroke-width="{stroke}" {dash}/>'
+        f'fill="{fill}" stroke="{line}" stroke-width="{stroke}"{dash}/>'
     )
 
 
 def process(x, y, width, height):
     """Return the dashed outline that marks a process."""
-    dash = 'stroke-dasharray="6 4"'
-    return box(x, y, width, height, ("none", "#555555"), dash, radius=12, stroke=1.4)
+    return box(x, y, width, height, ("none", TEXT), radius=12, dashed=True)
 
 
-def arrow(x1, y1, x2, y2, new=False):
-    colour, width = (NEW, 3) if new else (GREY, 1.6)
-    head = "new" if new else "old"
+def arrow(*points, new=False):
+    """Return an arrow along points; its last stretch is horizontal or vertical."""
+    (x1, y1), (x, y) = points[-2:]
+    dx, dy = (x > x1) - (x < x1), (y > y1) - (y < y1)  # where it points to
+    base_x, base_y = x - HEAD * dx, y - HEAD * dy
+    path = "M" + " L".join(f"{a},{b}" for a, b in [*points[:-1], (base_x, base_y)])
+    colour, width, wing = (NEW, 4, 7) if new else (GREY, 1.8, 5)
     return (
-        f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" '
-        f'stroke-width="{width}" marker-end="url(#{head})"/>'
+        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+        f'<path d="M{x},{y} L{base_x - wing * dy},{base_y - wing * dx} '
+        f'L{base_x + wing * dy},{base_y + wing * dx} z" fill="{colour}"/>'
     )
 
 
-def head(name, colour, size):
-    return (
-        f'<marker id="{name}" viewBox="0 0 10 10" refX="8" refY="5" '
-        f'markerWidth="{size}" markerHeight="{size}" orient="auto-start-reverse">'
-        f'<path d="M0 0L10 5L0 10z" fill="{colour}"/></marker>'
-    )
-
-
-def picture(title, description, parts, height=HEIGHT):
+def picture(title, description, *parts):
     """Return an SVG picture on a white card, readable on any background."""
-    body = "\n".join(parts)
+    card = box(1, 1, WIDTH - 2, HEIGHT - 2, ("#FFFFFF", "#DDDDDD"), radius=12)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img" font-family="sans-serif">\n'
-        f"<title>{title}</title>\n<desc>{description}</desc>\n"
-        f"<defs>{head('old', GREY, 7)}{head('new', NEW, 5)}</defs>\n"
-        f"{box(1, 1, WIDTH - 2, height - 2, ('#FFFFFF', '#DDDDDD'))}\n{body}\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" role="img" font-family="sans-serif">\n'
+        f"<title>{title}</title>\n<desc>{description}</desc>\n{card}\n"
+        + "\n".join(parts)
+        + "\n</svg>\n"
     )
 
 
-def server():
-    """Return the server with its four weights."""
-    x, y, width, height = SERVER_BOX
+def weights(x, width, title, row, colours):
+    """Return a box of weights by key, such as the server is."""
+    middle = x + width / 2
     parts = [
-        box(*SERVER_BOX, SERVER),
-        text(x + width / 2, y + 24, "parameter server", 16, weight="bold"),
+        box(x, 22, width, 68, colours),
+        text(middle, 44, title, 16, bold=True),
+        text(middle - 28, 73, row, 13, anchor="end"),
     ]
     for i, key in enumerate(("W1", "b1", "W2", "b2")):
-        left = x + 26 + 54 * i
-        parts.append(box(left, y + 38, 46, 32, ("#FFFFFF", SERVER[1]), radius=4))
-        parts.append(text(left + 23, y + 59, key))
+        parts.append(box(middle - 16 + 34 * i, 57, 30, 23, ("#FFFFFF", colours[1]), 4))
+        parts.append(text(middle - 1 + 34 * i, 73, key, 13))
     return parts
 
 
-def workers():
-    """Return four workers, each on its shard of the data."""
-    width, height = WORKER_SIZE
-    parts = []
+def rows(middle, width, words):
+    """Return a stack of rows of data, with words beneath."""
+    stack = [box(middle - width / 2, 252 + 7 * i, width, 7, PALE, 0) for i in range(3)]
+    return [*stack, text(middle, 289, words, 13)]
+
+
+def system(pull, push, new=False):
+    """Return the server, four workers on their shards, and the arrows between."""
+    parts = weights(130, 460, "parameter server", "weights by key", SERVER)
     for number, middle in enumerate(COLUMNS):
-        left = middle - width / 2
-        parts.append(box(left, WORKER_TOP, width, height, WORKER))
-        parts.append(text(middle, WORKER_TOP + 22, f"worker {number}", weight="bold"))
-        parts.append(text(middle, WORKER_TOP + 42, "gradient", 13))
-        for row in range(3):
-            top = WORKER_TOP + height + 14 + 7 * row
-            parts.append(box(middle - 34, top, 68, 7, ("#F4F4F4", GREY), radius=0))
-        parts.append(text(middle, WORKER_TOP + height + 52, f"shard {number}", 13))
+        parts += [
+            box(middle - 54, BOTTOM + 4, 108, 48, WORKER),
+            text(middle, BOTTOM + 23, f"worker {number}", bold=True),
+            text(middle, BOTTOM + 43, "gradient", 13),
+            arrow((middle - 10, TOP - 4), (middle - 10, BOTTOM), new=new),
+            arrow((middle + 10, BOTTOM), (middle + 10, TOP - 4), new=new),
+            *rows(middle, 66, f"shard {number}"),
+        ]
+    colour = NEW_TEXT if new else TEXT
+    for side, anchor, words in ((-22, "end", pull), (442, "start", push)):
+        for line, part in enumerate(words.split("\n")):
+            parts.append(
+                text(150 + side, 130 + 18 * line, part, 14, colour, new, anchor)
+            )
     return parts
-
-
-def messages(new=False):
-    """Return a pull and a push arrow between the server and every worker."""
-    bottom = SERVER_BOX[1] + SERVER_BOX[3] + 4
-    parts = []
-    for i, middle in enumerate(COLUMNS):
-        port = 275 + 62 * i  # where the arrows meet the server
-        parts.append(arrow(port - 9, bottom, middle - 12, WORKER_TOP - 5, new))
-        parts.append(arrow(middle + 12, WORKER_TOP - 5, port + 9, bottom, new))
-    return parts
-
-
-def labels(pull, push, new=False):
-    colour, weight = (NEW, "bold") if new else (TEXT, "normal")
-    return [
-        text(200, 132, pull, 14, colour, weight, "end"),
-        text(556, 132, push, 14, colour, weight, "start"),
-    ]
 
 
 def idea():
-    parts = messages() + server() + workers()
-    parts += labels("pull: read weights", "push: add an update")
     return picture(
         "A parameter server",
         "Four workers with a shard each pull weights from a server and push updates.",
-        parts,
-    )
-
-
-def push_and_pull():
-    parts = [process(14, 10, 692, 308), text(30, 34, "one process", anchor="start")]
-    parts += messages(new=True) + server() + workers()
-    parts += labels("pull", "push", new=True)
-    return picture(
-        "Push and pull in one process",
-        "Inside one process four workers pull from and push to a server object.",
-        parts,
+        *system("pull: read\nthe weights", "push: add\nan update"),
     )
 
 
 def one_process():
-    """Return a single worker beside its own weights."""
-    middle = WIDTH / 2
-    parts = [process(14, 10, 692, 308), text(30, 34, "one process", anchor="start")]
-    x, y, width, height = SERVER_BOX
-    parts += [box(*SERVER_BOX, ("#F4F4F4", GREY))]
-    parts += [text(x + width / 2, y + 24, "weights", 16, weight="bold")]
-    for i, key in enumerate(("W1", "b1", "W2", "b2")):
-        left = x + 26 + 54 * i
-        parts.append(box(left, y + 38, 46, 32, ("#FFFFFF", GREY), radius=4))
-        parts.append(text(left + 23, y + 59, key))
-    parts += [
-        arrow(middle - 40, 112, middle - 40, 186),
-        arrow(middle + 70, 186, middle + 70, 112),
-        text(middle - 54, 154, "read the weights", anchor="end"),
-        text(middle + 84, 154, "add the update", anchor="start"),
-        box(middle - 130, 192, 290, 58, ("#FFF3EA", NEW), stroke=3),
-        text(middle + 15, 216, "gradient of a batch", 16, NEW, "bold"),
-        text(middle + 15, 238, "nearly all the time is spent here", 13),
-    ]
-    for row in range(3):
-        parts.append(box(middle - 65, 264 + 8 * row, 160, 8, ("#F4F4F4", GREY), "", 0))
-    parts.append(text(middle + 15, 306, "the data", 13))
+    left, right = 310, 410
     return picture(
         "Training in one process",
         "A loop: read the weights, compute the gradient of a batch, add the update.",
-        parts,
+        process(12, 10, 696, 290),
+        text(28, 34, "one process", bold=True, anchor="start"),
+        *weights(210, 300, "weights", "by key", PALE),
+        arrow((left, TOP - 4), (left, BOTTOM - 2)),
+        arrow((right, BOTTOM - 2), (right, TOP - 4)),
+        text(left - 14, 149, "read the weights", anchor="end"),
+        text(right + 14, 149, "add the update", anchor="start"),
+        box(250, BOTTOM + 2, 220, 48, ("#FFF3EA", NEW), stroke=4),
+        text(360, BOTTOM + 32, "gradient of a batch", 16, NEW_TEXT, bold=True),
+        *rows(360, 136, "the data"),
+    )
+
+
+def push_and_pull():
+    return picture(
+        "Push and pull in one process",
+        "Inside one process four workers pull from and push to a server object.",
+        process(12, 10, 696, 290),
+        text(28, 34, "one process", bold=True, anchor="start"),
+        *system("pull: read\nthe weights", "push: add\nan update", new=True),
     )
 
 
 def ray_actors():
-    parts = messages()
-    driver_x, driver_y = 24, 38
+    """Return each part in a process of its own; the handle's way lies on top."""
+    parts = [process(14, 14, 100, 84), process(122, 14, 476, 84)]
+    parts += [process(middle - 62, BOTTOM - 4, 124, 112) for middle in COLUMNS]
+    parts += system("pull", "push")
     parts += [
-        box(driver_x, driver_y, 110, 52, DRIVER),
-        text(driver_x + 55, driver_y + 22, "driver", weight="bold"),
-        text(driver_x + 55, driver_y + 42, "this notebook", 13),
-        process(driver_x - 8, driver_y - 8, 126, 68),
-        process(SERVER_BOX[0] - 8, SERVER_BOX[1] - 8, 276, 100),
+        box(22, 22, 84, 68, PALE),
+        text(64, 52, "driver", 16, bold=True),
+        text(64, 73, "notebook", 13),
+        text(659, 40, "each dashed", 13),
+        text(659, 58, "box is", 13),
+        text(659, 76, "a process", 13),
     ]
+    bus = 158
+    for middle in COLUMNS[:-1]:  # what the handle's way crosses is interrupted
+        parts.append(box(middle - 16, bus - 5, 32, 10, ("#FFFFFF", "none"), 0))
     for middle in COLUMNS:
-        parts.append(process(middle - 66, WORKER_TOP - 8, 132, 126))
-        parts.append(arrow(driver_x + 75, driver_y + 64, middle - 34, 182, new=True))
-    parts += server() + workers()
-    parts += [
-        text(56, 158, "the handle", 14, NEW, "bold"),
-        text(612, 62, "each dashed box", 13),
-        text(612, 80, "is a process", 13),
-    ]
+        end = middle - 36
+        points = (64, 92), (64, bus), (end, bus), (end, BOTTOM + 3)
+        parts.append(arrow(*points, new=True))
+    parts.append(text(206, bus - 9, "handle", 14, NEW_TEXT, bold=True))
     return picture(
         "Server and workers as processes",
         "The driver hands the server's handle to four workers, each its own process.",
-        parts,
+        *parts,
     )
 
 
-NOTEBOOKS = [
-    ("Start here", "the idea, the map"),
-    ("One process", "SGD, keys, gradients"),
-    ("Push and pull", "add, copy, staleness"),
-    ("Ray actors", "four real workers"),
-    ("Waiting", "who waits for whom"),
-    ("Many servers", "shards of the weights"),
-    ("Message prices", "what a push costs"),
-    ("When things die", "nothing lost or twice"),
-    ("A cluster", "several machines"),
-    ("1,000 workers", "a simulator"),
+READY = 4  # how many of these notebooks are written
+NOTEBOOKS = [  # title | what it is about
+    "Start here||the idea, and is|this machine|ready?",
+    "One process||read, gradient,|add: a step|of training",
+    "Push and pull||workers share|one server,|in turns",
+    "Ray actors||four workers at|the same time,|really",
+    "Waiting||who waits for|whom, and|how long",
+    "Many servers||keys spread|over several|processes",
+    "The price of|a message|what bytes and|copies cost",
+    "When things|die|no update lost,|none twice",
+    "A cluster||several|computers, and|one is lost",
+    "A thousand|workers|when all-reduce|is better",
 ]
-READY = 4  # how many of them are written
 
 
 def series_map():
     parts = []
-    for number, (title, idea_in_words) in enumerate(NOTEBOOKS):
+    for number, lines in enumerate(NOTEBOOKS):
         row, column = divmod(number, 5)
-        x, y, ready = 16 + 139 * column, 18 + 112 * row, number < READY
-        colours = WORKER if ready else ("#FFFFFF", GREY)
-        dash = "" if ready else 'stroke-dasharray="5 4"'
-        parts += [
-            box(x, y, 127, 92, colours, dash),
-            text(x + 63, y + 25, number, 15, weight="bold"),
-            text(x + 63, y + 46, title, 14, weight="bold"),
-            text(x + 63, y + 65, idea_in_words, 12),
-        ]
+        x, y, ready = 15 + 141 * column, 15 + 148 * row, number < READY
+        parts.append(box(x, y, 126, 132, PALE if ready else WHITE, dashed=not ready))
+        parts.append(text(x + 63, y + 20, number, 15, bold=True))
+        first, second, *about = lines.split("|")
+        for line, part in enumerate(filter(None, [first, second])):
+            parts.append(text(x + 63, y + 40 + 17 * line, part, 14, bold=True))
+        for line, part in enumerate(about):
+            top = y + (78 if second else 62)
+            parts.append(text(x + 63, top + 17 * line, part, 13))
         if not ready:
-            parts.append(text(x + 63, y + 83, "planned", 12, "#555555"))
-        if column < 4:
-            parts.append(arrow(x + 128, y + 46, x + 137, y + 46))
+            parts.append(text(x + 63, y + 122, "planned", 13, "#595959"))
     return picture(
         "The map of the series",
-        "Ten notebooks in reading order; the first four are ready.",
-        parts,
-        height=240,
+        "Ten notebooks in reading order; the first four are ready, six are planned.",
+        *parts,
     )
 
 
