@@ -11,17 +11,19 @@ CGROUPS = Path("/sys/fs/cgroup")
 def _control_groups():
     """Return the folders whose files limit this process.
 
-    /proc/self/cgroup names them; inside a container they stand at the top.
+    /proc/self/cgroup names the innermost; the limit may stand further out, and
+    stands at the top inside a container.
     """
-    folders = [CGROUPS, CGROUPS / "memory", CGROUPS / "cpu"]
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
         return []  # not Linux
+    folders = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
-            folders.append(CGROUPS / controller / path.lstrip("/"))
+            group = CGROUPS / controller / path.lstrip("/")
+            folders += [group, *group.parents]
     return folders
 
 

@@ -74,10 +74,11 @@ def start(num_workers=4, engine="numpy", address=None):
     if address:
         _connect(address, quiet)
     else:
-        _clear_orphans()
+        _end_ray_processes(lambda driver: not psutil.pid_exists(driver))
         _require_memory(num_workers, engine)
         os.environ[DRIVER_VARIABLE] = str(os.getpid())
         ray.init(
+            address="local",  # also where RAY_ADDRESS or `ray start` offers a cluster
             num_cpus=num_workers,
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
@@ -91,6 +92,7 @@ def stop():
     """Stop this process's Ray, if it has one, or leave the cluster it joined."""
     if ray.is_initialized():
         ray.shutdown()
+    _end_ray_processes(lambda driver: driver == os.getpid())
 
 
 def _connect(address, quiet):
@@ -142,15 +144,18 @@ def _require_cpus(num_workers):
         )
 
 
-def _clear_orphans():
-    """End the Ray processes that a driver of ours left behind when it died."""
-    orphans = []
+def _end_ray_processes(is_over):
+    """End the Ray processes of each driver of ours, by its pid, that is over.
+
+    Ray ends them itself, unless its driver was killed or interrupted while starting.
+    """
+    ended = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, ValueError):
             driver = process.environ().get(DRIVER_VARIABLE)
-            if driver and not psutil.pid_exists(int(driver)):
+            if driver and is_over(int(driver)) and "ray" in "".join(process.cmdline()):
                 process.terminate()
-                orphans.append(process)
-    for process in psutil.wait_procs(orphans, timeout=5)[1]:
+                ended.append(process)
+    for process in psutil.wait_procs(ended, timeout=5)[1]:
         with contextlib.suppress(psutil.Error):
             process.kill()
