@@ -9,6 +9,7 @@ anybody else: training is asynchronous. Notebooks 01 to 03 build this program.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter
@@ -111,6 +112,7 @@ class Run:
         self.records = []  # one a step, as worker_task returns them
         self.points = []  # one an evaluation: updates, seconds, loss, accuracy
         self.calls = []  # the server's, for the timeline
+        self.next_evaluation = 0
 
     @property
     def training_began(self):
@@ -118,6 +120,7 @@ class Run:
 
     def evaluate(self, classifier, weights, test):
         """Add a point: loss and accuracy of the weights on the test data."""
+        start = time.time()
         self.points.append(
             {
                 "updates": len(self.records),
@@ -126,6 +129,12 @@ class Run:
                 "accuracy": classifier.accuracy(weights, *test),
             }
         )
+        now = time.time()
+        self.next_evaluation = now + 4 * (now - start)
+
+    def evaluation_is_due(self):
+        """Return whether evaluating now takes at most a fifth of the driver's time."""
+        return time.time() >= self.next_evaluation
 
     def mean_staleness(self):
         return np.mean([record["staleness"] for record in self.records])
@@ -162,7 +171,8 @@ def train(options, run):
     engine = "tensorflow" if options.model == "cnn" else "numpy"
     classifier = model.load(options.model, engine, pixels=dataset.train_x.shape[1])
 
-    session.start(options.num_workers, options.engine, options.address)
+    data_bytes = sum(x.nbytes + y.nbytes for x, y in shards)
+    session.start(options.num_workers, options.engine, options.address, data_bytes)
     weights = classifier.initial_weights(options.seed)
     ps = ParameterServer.remote(classifier.keys, weights)
     shards = [ray.put(shard) for shard in shards]
@@ -190,14 +200,17 @@ def train(options, run):
                     )
                     running[task] = worker
                     begun[worker] += len(steps)
-            if not running:
+            # The workers go on while the driver evaluates. When the target is
+            # reached they finish what they have begun: it is in the result too.
+            if run.records and (not running or run.evaluation_is_due()):
+                weights = ray.get(ps.pull.remote(classifier.keys))
+                run.evaluate(classifier, weights, dataset[2:])
+                show_progress(bar, run)
+                reached = run.points[-1]["accuracy"] >= options.target_accuracy
+            if running:
+                collect(running, run)
+            elif reached or begun.total() == limit:
                 break
-            collect(running, run)
-            weights = ray.get(ps.pull.remote(classifier.keys))
-            run.evaluate(classifier, weights, dataset[2:])
-            show_progress(bar, run)
-            # Workers that are still busy finish first: their updates count too.
-            reached = run.points[-1]["accuracy"] >= options.target_accuracy
     run.calls = ray.get(ps.recorded_calls.remote())
     if not reached and options.num_updates is None:
         raise TrainingError(
@@ -214,7 +227,7 @@ def collect(running, run):
             f"no worker was ready after {READY_SECONDS} s: free some memory or "
             "CPUs, or start fewer workers."
         )
-    for task in ready:
+    for task in ray.wait(list(running), num_returns=len(running), timeout=0)[0]:
         worker = running.pop(task)
         try:
             run.records += ray.get(task)
@@ -378,6 +391,7 @@ def main(arguments=None):
     try:
         train(options, run)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the clean-up comes first
         print("\nInterrupted. What was reached:", file=sys.stderr)
         status = 130
     except TrainingError as error:

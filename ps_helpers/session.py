@@ -51,11 +51,13 @@ def bytes_needed(num_workers, engine):
     return RAY_BYTES[engine] + num_workers * WORKER_BYTES[engine]
 
 
-def start(num_workers=4, engine="numpy", address=None):
+def start(num_workers=4, engine="numpy", address=None, data_bytes=0):
     """Start a Ray with room for some workers, or connect to one by its address.
 
     A Ray that this process had before is stopped first, and one whose driver has
-    died is cleared away, so that running a cell twice is harmless.
+    died is cleared away, so that running a cell twice is harmless. ``data_bytes``
+    is the size of the data that will be put into Ray's object store: what does not
+    fit there makes workers wait for one another.
 
     Raises SessionError, with a sentence that says what to do, where memory or
     CPUs are lacking or the address does not answer.
@@ -81,8 +83,7 @@ def start(num_workers=4, engine="numpy", address=None):
             address="local",  # also where RAY_ADDRESS or `ray start` offers a cluster
             num_cpus=num_workers,
             include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            **_object_store_folder(),
+            **_object_store(OBJECT_STORE_BYTES + int(1.2 * data_bytes)),
             **quiet,
         )
     _require_cpus(num_workers)
@@ -113,15 +114,16 @@ def _require_listener(address):
         socket.create_connection((host.removeprefix("ray://"), int(port)), 5).close()
 
 
-def _object_store_folder():
-    """Name another folder for the object store where /dev/shm is too small.
+def _object_store(size):
+    """Return Ray's options for an object store of this many bytes.
 
-    Ray would choose that folder by itself, after a long warning.
+    Where /dev/shm is too small for it, another folder is named; Ray would choose
+    it by itself, after a long warning.
     """
-    if os.path.isdir("/dev/shm"):
-        if shutil.disk_usage("/dev/shm").free < OBJECT_STORE_BYTES:
-            return {"_plasma_directory": tempfile.gettempdir()}
-    return {}
+    options = {"object_store_memory": size}
+    if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free < size:
+        options["_plasma_directory"] = tempfile.gettempdir()
+    return options
 
 
 def _require_memory(num_workers, engine):
