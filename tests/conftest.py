@@ -1,0 +1,42 @@
+"""What several test modules share."""
+
+import matplotlib.pyplot as plt
+import pytest
+import ray
+from hypothesis import settings
+
+from ps_helpers import data, parameter_server, session
+
+# The same inputs in every run, and no time limit: the machine may be busy.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def server_class():
+    """The class under the actor, as Ray Serve looks it up: plain Python, no Ray."""
+    return parameter_server.ParameterServer.__ray_actor_class__
+
+
+@pytest.fixture(scope="package")
+def stop_ray_at_the_end():
+    yield
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def running_ray(stop_ray_at_the_end):
+    """A Ray with four CPUs, started again only where a test has stopped it."""
+    if not ray.is_initialized():
+        session.start(4, engine="numpy")
+
+
+@pytest.fixture
+def closed_figures():
+    yield
+    plt.close("all")

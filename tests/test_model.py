@@ -1,0 +1,237 @@
+"""Tests of the models in both engines against finite differences and one another."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from ps_helpers import data, model, numpy_engine
+
+DENSE = ("softmax", "mlp")
+DENSE_IN_BOTH = [(name, engine) for name in DENSE for engine in model.ENGINES]
+
+
+def some_weights(classifier, seed=0):
+    """Return float64 weights without the zeros that biases begin with."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(0, 0.3, shape) for shape in classifier.shapes]
+
+
+def float32(arrays):
+    return [np.asarray(array, dtype=np.float32) for array in arrays]
+
+
+def finite_differences(loss, weights, step=1e-5):
+    """Return the gradient of a loss by central differences, an element at a time."""
+    gradient = []
+    for weight in weights:
+        part = np.empty_like(weight)
+        for place in np.ndindex(weight.shape):
+            value = weight[place]
+            weight[place] = value + step
+            above = loss(weights)
+            weight[place] = value - step
+            part[place] = (above - loss(weights)) / (2 * step)
+            weight[place] = value
+        gradient.append(part)
+    return gradient
+
+
+def cnn_logits(weights, x):
+    """Compute the cnn's logits in float64 as the sum of what each tap of a filter sees.
+
+    An implementation of its own: shifted images instead of a convolution.
+    """
+    filters, bias, W, b = weights
+    side = math.isqrt(x.shape[1])
+    padded = np.pad(x.reshape(-1, side, side), ((0, 0), (1, 1), (1, 1)))
+    seen = sum(
+        padded[:, i : i + side, j : j + side, None] * filters[i, j, 0]
+        for i in range(3)
+        for j in range(3)
+    )
+    features = np.maximum(seen + bias, 0)
+    half = side // 2
+    blocks = features[:, : 2 * half, : 2 * half].reshape(len(x), half, 2, half, 2, -1)
+    return blocks.max(axis=(2, 4)).reshape(len(x), -1) @ W + b
+
+
+def cnn_loss(weights, x, y):
+    logits = cnn_logits(weights, x)
+    return np.mean(np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(y)), y])
+
+
+@pytest.fixture(scope="module")
+def batch(digits):
+    return digits.train_x[:20], digits.train_y[:20]
+
+
+# The gradient
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_numpy_gradient_equals_finite_differences(name, batch):
+    x, y = batch[0].astype(np.float64), batch[1]
+    weights = some_weights(model.load(name, "numpy"))
+    expected = finite_differences(lambda w: numpy_engine.loss(w, x, y), weights)
+    gradient = numpy_engine.gradient(weights, x, y)
+    for part, expected_part in zip(gradient, expected, strict=True):
+        assert part.shape == expected_part.shape
+        np.testing.assert_allclose(part, expected_part, rtol=0, atol=1e-6)
+        assert np.abs(expected_part).max() > 1e-3  # not a comparison of zeros
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_tensorflow_gradient_equals_that_of_numpy_in_float64(name, batch):
+    classifier = model.load(name, "tensorflow")
+    weights = some_weights(classifier)
+    expected = numpy_engine.gradient(weights, batch[0].astype(np.float64), batch[1])
+    gradient = classifier.gradient(float32(weights), *batch)
+    for part, expected_part in zip(gradient, expected, strict=True):
+        assert part.dtype == np.float32
+        np.testing.assert_allclose(part, expected_part, rtol=0, atol=1e-5)
+
+
+def test_cnn_gradient_equals_finite_differences_of_an_implementation_in_numpy(batch):
+    classifier = model.load("cnn")
+    x, y = batch[0].astype(np.float64), batch[1]
+    weights = some_weights(classifier)
+    expected = finite_differences(lambda w: cnn_loss(w, x, y), weights)
+    gradient = classifier.gradient(float32(weights), *batch)
+    for part, expected_part in zip(gradient, expected, strict=True):
+        np.testing.assert_allclose(part, expected_part, rtol=0, atol=1e-5)
+        assert np.abs(expected_part).max() > 1e-3
+
+
+@pytest.mark.parametrize("engine", model.ENGINES)
+def test_the_gradient_of_a_batch_is_the_mean_over_its_rows(engine, batch):
+    classifier = model.load("mlp", engine)
+    weights, (x, y) = float32(some_weights(classifier)), batch
+    singles = [classifier.gradient(weights, x[i : i + 1], y[i : i + 1]) for i in (0, 1)]
+    both = classifier.gradient(weights, x[:2], y[:2])
+    for part, first, second in zip(both, *singles, strict=True):
+        np.testing.assert_allclose(part, (first + second) / 2, atol=1e-6)
+
+
+def test_tensorflow_traces_a_gradient_once_for_all_batch_sizes(batch):
+    classifier = model.load("softmax", "tensorflow")
+    weights, (x, y) = classifier.initial_weights(), batch
+    for size in (1, 2, 7, 20):
+        classifier.gradient(weights, x[:size], y[:size])
+    assert classifier.gradient.compiled.experimental_get_tracing_count() == 1
+
+
+# Loss and accuracy
+
+
+@pytest.mark.parametrize(("name", "engine"), DENSE_IN_BOTH)
+def test_loss_is_the_cross_entropy_that_scikit_learn_computes(name, engine, batch):
+    classifier = model.load(name, engine)
+    weights, (x, y) = some_weights(classifier), batch
+    hidden = x if name == "softmax" else np.maximum(x @ weights[0] + weights[1], 0)
+    powers = np.exp(hidden @ weights[-2] + weights[-1])
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    loss = classifier.loss(float32(weights), x, y)
+    assert loss == pytest.approx(log_loss(y, shares, labels=range(10)), rel=1e-5)
+    accuracy = classifier.accuracy(float32(weights), x, y)
+    assert accuracy == pytest.approx(np.mean(shares.argmax(axis=1) == y))
+
+
+def test_cnn_loss_and_accuracy_equal_those_of_an_implementation_in_numpy(digits):
+    classifier = model.load("cnn")
+    weights, x, y = some_weights(classifier), digits.test_x, digits.test_y
+    expected = cnn_loss(weights, x.astype(np.float64), y)
+    assert classifier.loss(float32(weights), x, y) == pytest.approx(expected, rel=1e-5)
+    expected = np.mean(cnn_logits(weights, x).argmax(axis=1) == y)
+    assert classifier.accuracy(float32(weights), x, y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("name", "engine"), [*DENSE_IN_BOTH, ("cnn", "tensorflow")])
+def test_weights_of_zero_know_nothing(name, engine, batch):
+    classifier = model.load(name, engine)
+    zeros = [np.zeros(shape, np.float32) for shape in classifier.shapes]
+    assert classifier.loss(zeros, *batch) == pytest.approx(math.log(10), rel=1e-6)
+
+
+@pytest.mark.parametrize("engine", model.ENGINES)
+def test_accuracy_counts_the_rows_whose_label_has_the_largest_logit(engine):
+    classifier = model.load("softmax", engine, pixels=2)
+    W = np.zeros((2, 10), np.float32)
+    W[0, 3], W[1, 7] = 1, 2
+    x = np.array([[1, 0], [0, 1], [1, 1], [1, 0.4]], np.float32)  # 3, 7, 7 and 3
+    weights = [W, np.zeros(10, np.float32)]
+    for labels, share in (([3, 7, 7, 3], 1), ([3, 7, 3, 3], 0.75), ([0, 1, 2, 4], 0)):
+        found = classifier.accuracy(weights, x, np.array(labels, np.int32))
+        assert found == share
+
+
+@pytest.mark.parametrize("engine", model.ENGINES)
+def test_huge_logits_do_not_overflow(engine):
+    classifier = model.load("softmax", engine, pixels=2)
+    weights = [np.full((2, 10), 1e4, np.float32), np.zeros(10, np.float32)]
+    weights[1][0] = 500  # class 0 is sure, and exp(500) has no place in a float32
+    x = np.ones((1, 2), np.float32)
+    assert classifier.loss(weights, x, np.array([0], np.int32)) == pytest.approx(0)
+    assert classifier.loss(weights, x, np.array([1], np.int32)) == pytest.approx(500)
+    gradient = classifier.gradient(weights, x, np.array([1], np.int32))
+    np.testing.assert_allclose(gradient[1], [1, -1] + [0] * 8, atol=1e-6)
+
+
+# Weights and choices
+
+
+@pytest.mark.parametrize("pixels", [64, 784])
+@pytest.mark.parametrize("name", model.NAMES)
+def test_initial_weights_are_seeded_float32_of_their_shapes(name, pixels):
+    shapes = model.shapes_by_key(name, pixels)
+    classifier = model.Model(list(shapes), list(shapes.values()), None, None, None)
+    weights = classifier.initial_weights(seed=1)
+    assert [weight.shape for weight in weights] == list(shapes.values())
+    assert {weight.dtype for weight in weights} == {np.dtype(np.float32)}
+    pairs = zip(weights, classifier.initial_weights(seed=1), strict=True)
+    assert all((weight == same).all() for weight, same in pairs)
+    assert (weights[0] != classifier.initial_weights(seed=2)[0]).any()
+
+
+def test_initial_weights_have_hes_variance():
+    weights = model.load("mlp", "numpy", pixels=784).initial_weights()
+    assert weights[0].std() == pytest.approx(math.sqrt(2 / 784), rel=0.03)
+    assert weights[2].std() == pytest.approx(math.sqrt(2 / 32), rel=0.15)
+    assert not weights[1].any() and not weights[3].any()
+
+
+@pytest.mark.parametrize("name", model.NAMES)
+def test_a_model_fits_images_of_another_size(name):
+    engine = "tensorflow" if name == "cnn" else "numpy"
+    classifier = model.load(name, engine, pixels=49)  # 7×7: pooling drops a row
+    x, y = np.ones((3, 49), np.float32), np.zeros(3, np.int32)
+    gradient = classifier.gradient(classifier.initial_weights(), x, y)
+    assert [part.shape for part in gradient] == classifier.shapes
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "reason"),
+    [
+        ("resnet", "numpy", "resnet.*softmax, mlp, cnn"),
+        ("mlp", "jax", "jax.*tensorflow, numpy"),
+        ("cnn", "numpy", "cnn needs the engine tensorflow"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(name, engine, reason):
+    with pytest.raises(ValueError, match=reason):
+        model.load(name, engine)
+
+
+# Learning
+
+
+def test_the_mlp_learns_the_digits_in_600_steps(digits):
+    classifier = model.load("mlp", "numpy")
+    weights = classifier.initial_weights()
+    assert classifier.accuracy(weights, *digits[2:]) < 0.3
+    for step in range(600):
+        batch = data.draw_batch(digits[:2], 32, [0, step])
+        gradient = classifier.gradient(weights, *batch)
+        weights = [w - 0.2 * g for w, g in zip(weights, gradient, strict=True)]
+    assert classifier.accuracy(weights, *digits[2:]) >= 0.9

@@ -1,0 +1,336 @@
+"""Tests of the server, first as a plain class, then as an actor with its workers."""
+
+import numpy as np
+import pytest
+import ray
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ps_helpers import data, model, numpy_engine, recorded
+from ps_helpers.parameter_server import ParameterServer, worker_task
+
+# Whole numbers add up exactly in any of these, in whichever order.
+DTYPES = (np.float32, np.float64, np.int64)
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
+KEYS = st.lists(st.text(max_size=5) | st.integers(), unique=True, max_size=5)
+
+
+def whole_numbers(shape, dtype):
+    return hnp.arrays(dtype, shape, elements=st.integers(-1000, 1000).map(dtype))
+
+
+@st.composite
+def servers(draw, min_keys=0):
+    """Draw the keys and initial values of a server."""
+    keys = draw(KEYS.filter(lambda keys: len(keys) >= min_keys))
+    dtypes = [draw(st.sampled_from(DTYPES)) for _ in keys]
+    return keys, [draw(whole_numbers(draw(SHAPES), dtype)) for dtype in dtypes]
+
+
+@st.composite
+def pushes(draw, keys, values, min_size=0):
+    """Draw a push that fits: some keys, in any order, also twice, with arrays."""
+    if not keys:
+        return [], []
+    indices = draw(st.lists(st.integers(0, len(keys) - 1), min_size=min_size))
+    updates = []
+    for i in indices:
+        float_is_fine = values[i].dtype != np.int64
+        dtype = draw(st.sampled_from(DTYPES if float_is_fine else (np.int64,)))
+        updates.append(draw(whole_numbers(values[i].shape, dtype)))
+    return [keys[i] for i in indices], updates
+
+
+def spoil_key(keys, updates, i):
+    keys[i] = "no such key"
+
+
+def spoil_length(keys, updates, i):
+    del updates[i]
+
+
+def spoil_length_with_one_more(keys, updates, i):
+    updates.insert(i, updates[i])
+
+
+def spoil_shape(keys, updates, i):
+    updates[i] = updates[i][np.newaxis]  # broadcasting would take it back off
+
+
+def spoil_shape_with_a_scalar(keys, updates, i):
+    updates[i] = updates[i].dtype.type(1) if updates[i].ndim else np.ones(1)
+
+
+def spoil_type_with_complex(keys, updates, i):
+    updates[i] = updates[i] * (1 + 0j)
+
+
+def spoil_type_with_text(keys, updates, i):
+    updates[i] = updates[i].astype(str)
+
+
+SPOILERS = (
+    spoil_key,
+    spoil_length,
+    spoil_length_with_one_more,
+    spoil_shape,
+    spoil_shape_with_a_scalar,
+    spoil_type_with_complex,
+    spoil_type_with_text,
+)
+
+
+def assert_same(arrays, expected):
+    for array, expected_array in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(array, expected_array, strict=True)
+
+
+# The plain class
+
+
+@given(st.data())
+def test_weights_are_the_sums_of_whatever_was_pushed(server_class, draws):
+    keys, values = draws.draw(servers())
+    server = server_class(keys, values)
+    sums = {key: value.astype(object) for key, value in zip(keys, values, strict=True)}
+    steps = draws.draw(st.lists(pushes(keys, values), max_size=5))
+    for step, (pushed, updates) in enumerate(steps):
+        for key, update in zip(pushed, updates, strict=True):
+            sums[key] = sums[key] + update.astype(object)
+        assert server.push(pushed, updates) == step + 1
+    expected = [np.array(sums[k], v.dtype) for k, v in zip(keys, values, strict=True)]
+    version, weights = server.pull_with_version(keys)
+    assert version == len(steps)
+    assert_same(weights, expected)
+
+
+@given(st.data())
+def test_a_refused_push_changes_nothing(server_class, draws):
+    keys, values = draws.draw(servers(min_keys=1))
+    server = server_class(keys, values)
+    pushed, updates = draws.draw(pushes(keys, values, min_size=1))
+    spoil = draws.draw(st.sampled_from(SPOILERS))
+    spoil(pushed, updates, draws.draw(st.integers(0, len(updates) - 1)))
+    with pytest.raises((KeyError, ValueError)):
+        server.push(pushed, updates)
+    version, weights = server.pull_with_version(keys)
+    assert version == 0
+    assert_same(weights, values)
+
+
+def test_a_float_is_not_added_to_an_integer(server_class):
+    server = server_class(["a", "b"], [np.zeros(2), np.zeros(2, int)])
+    with pytest.raises(ValueError, match="b is int64.*cannot add float64"):
+        server.push(["a", "b"], [np.ones(2), np.full(2, 0.5)])
+    assert_same(server.pull(["a", "b"]), [np.zeros(2), np.zeros(2, int)])
+
+
+def test_refusals_say_what_does_not_fit(server_class):
+    server = server_class(["W", "b"], [np.zeros((2, 3)), np.zeros(3)])
+    with pytest.raises(KeyError, match=r"'w'.*\['W', 'b'\]"):
+        server.push(["w"], [np.zeros((2, 3))])
+    with pytest.raises(ValueError, match="1 keys came with 2 values"):
+        server.push(["b"], [np.zeros(3), np.zeros(3)])
+    with pytest.raises(ValueError, match=r"W .*\(2, 3\).*\(3,\)"):
+        server.push(["b", "W"], [np.zeros(3), np.zeros(3)])
+    with pytest.raises(KeyError, match="'w'"):
+        server.pull(["b", "w"])
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        server_class(["W"], [np.zeros(1), np.zeros(1)])
+
+
+@given(st.data())
+def test_a_pull_has_the_order_asked(server_class, draws):
+    keys, values = draws.draw(servers(min_keys=1))
+    asked = draws.draw(st.lists(st.sampled_from(range(len(keys)))))
+    pulled = server_class(keys, values).pull([keys[i] for i in asked])
+    assert_same(pulled, [values[i] for i in asked])
+
+
+@given(servers(min_keys=1))
+def test_nobody_outside_holds_the_servers_arrays(server_class, drawn):
+    keys, values = drawn
+    originals = [value.copy() for value in values]
+    server = server_class(keys, values)
+    updates = [value.copy() for value in values]
+    server.push(keys, updates)
+    pulled = server.pull(keys + keys)
+    for array in (*values, *updates, *pulled[: len(keys)]):
+        array[...] = 7777
+    doubled = [2 * original for original in originals]
+    assert_same(pulled[len(keys) :], doubled)
+    assert_same(server.pull(keys), doubled)
+
+
+def test_lists_and_read_only_arrays_may_be_pushed(server_class):
+    """Arrays that come out of Ray cannot be written to."""
+    value = np.ones(2, np.float32)
+    value.flags.writeable = False
+    server = server_class(["a"], [value])
+    server.push(["a"], [value])
+    server.push(["a"], [[1, 2]])
+    assert_same(server.pull(["a"]), [np.array([3, 4], np.float32)])
+
+
+def test_recorded_calls_are_in_order_refused_ones_too(server_class):
+    server = server_class(["a"], [np.zeros(1)])
+    server.push(["a"], [np.ones(1)])
+    server.pull_with_version(["a"])
+    with pytest.raises(KeyError):
+        server.pull(["b"])
+    names, starts, ends = zip(*server.recorded_calls(), strict=True)
+    assert names == ("push", "pull", "pull")
+    moments = [moment for pair in zip(starts, ends, strict=True) for moment in pair]
+    assert moments == sorted(moments)
+
+
+def test_a_long_run_forgets_its_oldest_calls(server_class, monkeypatch):
+    monkeypatch.setattr(recorded, "CALLS_KEPT", 3)
+    server = server_class(["a"], [np.zeros(1)])
+    server.push(["a"], [np.ones(1)])
+    for _ in range(3):
+        server.pull(["a"])
+    assert [name for name, _, _ in server.recorded_calls()] == ["pull"] * 3
+
+
+# The actor and its workers
+
+SEED, LR, BATCH, STEPS = 5, 0.1, 8, 8
+SOFTMAX = model.load("softmax", "numpy")
+
+
+def get(reference):
+    return ray.get(reference, timeout=60)  # Ray itself would wait for ever
+
+
+def start_tasks(ps, shards, steps=range(STEPS)):
+    """Start a worker task a shard on the softmax model."""
+    return [
+        worker_task.remote(
+            ps, worker, shard, steps, BATCH, LR, "softmax", "numpy", seed=SEED
+        )
+        for worker, shard in enumerate(shards)
+    ]
+
+
+@pytest.fixture(scope="module")
+def shards(digits):
+    return data.shards(*digits[:2], 4)
+
+
+@pytest.fixture(scope="module")
+def watched_run(running_ray, server_class, shards):
+    """Train with four workers on a server that keeps every version and update."""
+
+    class WatchedServer(server_class):
+        def __init__(self, keys, values):
+            super().__init__(keys, values)
+            self.history = []  # the weights before each update, and the update
+
+        def push(self, keys, values):
+            self.history.append((self.pull(keys), values))
+            return super().push(keys, values)
+
+        def watched(self):
+            return self.history
+
+    actor = ray.remote(num_cpus=0)(WatchedServer)
+    ps = actor.remote(SOFTMAX.keys, SOFTMAX.initial_weights())
+    records = get(start_tasks(ps, shards))
+    version, weights = get(ps.pull_with_version.remote(SOFTMAX.keys))
+    return records, version, weights, get(ps.watched.remote())
+
+
+def test_an_actor_is_pushed_to_and_pulled_from(running_ray):
+    ps = ParameterServer.remote(["a", "b"], [np.zeros(2), np.ones((2, 2))])
+    assert get(ps.push.remote(["b", "a"], [np.ones((2, 2)), np.arange(2.0)])) == 1
+    expected = [np.full((2, 2), 2.0), np.arange(2.0)]
+    assert_same(get(ps.pull.remote(["b", "a"])), expected)
+    version, [weight] = get(ps.pull_with_version.remote(["a"]))
+    assert version == 1
+    assert [name for name, _, _ in get(ps.recorded_calls.remote())] == [
+        "push",
+        "pull",
+        "pull",
+    ]
+
+
+def test_a_refusal_reaches_the_caller_and_the_actor_lives_on(running_ray):
+    ps = ParameterServer.remote(["a"], [np.zeros(2)])
+    with pytest.raises(KeyError, match="no weight is called 'b'"):
+        get(ps.push.remote(["b"], [np.ones(2)]))
+    with pytest.raises(ValueError, match="cannot add"):
+        get(ps.push.remote(["a"], [np.ones(3)]))
+    assert get(ps.pull_with_version.remote(["a"]))[0] == 0
+    assert get(ps.push.remote(["a"], [np.ones(2)])) == 1
+
+
+def test_concurrent_pushes_and_pulls_lose_nothing(running_ray):
+    @ray.remote
+    def push_ones(ps, times):
+        versions, seen = [], []
+        for _ in range(times):
+            versions.append(ray.get(ps.push.remote(["n"], [np.ones(50, int)])))
+            version, [weight] = ray.get(ps.pull_with_version.remote(["n"]))
+            seen.append((version, set(weight.tolist())))
+        return versions, seen
+
+    ps = ParameterServer.remote(["n"], [np.zeros(50, int)])
+    results = get([push_ones.remote(ps, 40) for _ in range(8)])
+    assert sorted(sum((versions for versions, _ in results), [])) == [*range(1, 321)]
+    for _, seen in results:  # a pull sees a push as a whole, and its version with it
+        assert all(values == {version} for version, values in seen)
+    assert_same(get(ps.pull.remote(["n"])), [np.full(50, 320)])
+
+
+def test_every_step_of_every_worker_is_one_update(watched_run):
+    records, version, weights, history = watched_run
+    assert [len(own) for own in records] == [STEPS] * 4
+    assert version == len(history) == 4 * STEPS
+    for worker, own in enumerate(records):
+        assert {record["worker"] for record in own} == {worker}
+        times = [moment for record in own for moment in record["times"]]
+        assert times == sorted(times) and len(times) == 4 * STEPS
+    sums = SOFTMAX.initial_weights()
+    for _, update in history:
+        sums = [total + part for total, part in zip(sums, update, strict=True)]
+    for weight, total in zip(weights, sums, strict=True):
+        np.testing.assert_array_equal(weight, total)
+
+
+def test_staleness_counts_the_updates_that_came_in_between(watched_run, shards):
+    """Find out from which version each update was computed by computing it again."""
+    records, _, _, history = watched_run
+    next_step, recounted = [0] * 4, [[] for _ in range(4)]
+    for version, (_, update) in enumerate(history):
+        origins = []
+        for worker in range(4):
+            step = next_step[worker]
+            if step < STEPS:
+                batch = data.draw_batch(shards[worker], BATCH, [SEED, worker, step])
+                for old in range(version + 1):
+                    gradient = numpy_engine.gradient(history[old][0], *batch)
+                    if np.allclose(update[0], -LR * gradient[0], rtol=0, atol=1e-9):
+                        origins.append((worker, version - old))
+        [(worker, staleness)] = origins
+        next_step[worker] += 1
+        recounted[worker].append(staleness)
+    assert recounted == [[r["staleness"] for r in own] for own in records]
+
+
+def test_one_worker_does_what_a_loop_without_ray_does(running_ray, shards):
+    ps = ParameterServer.remote(SOFTMAX.keys, SOFTMAX.initial_weights())
+    for steps in (range(5), range(5, 20)):  # two tasks, one after the other
+        [records] = get(start_tasks(ps, shards[:1], steps))
+        assert {record["staleness"] for record in records} == {0}
+
+    W, b = (weight.astype(np.float64) for weight in SOFTMAX.initial_weights())
+    for step in range(20):
+        x, y = data.draw_batch(shards[0], BATCH, [SEED, 0, step])
+        powers = np.exp(x @ W + b)
+        error = powers / powers.sum(axis=1, keepdims=True) - np.eye(10)[y]
+        W, b = W - LR * x.T @ error / BATCH, b - LR * error.mean(axis=0)
+    weights = get(ps.pull.remote(["W", "b"]))
+    for weight, expected in zip(weights, (W, b), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=0, atol=1e-5)
