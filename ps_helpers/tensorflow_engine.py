@@ -51,18 +51,18 @@ def functions(name, shapes, pixels):
             tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits(weights, x))
         )
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def compiled_gradient(weights, x, y):
         with tf.GradientTape() as tape:
             tape.watch(weights)
             value = mean_cross_entropy(weights, x, y)
         return tape.gradient(value, weights)
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def compiled_loss(weights, x, y):
         return mean_cross_entropy(weights, x, y)
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def compiled_accuracy(weights, x, y):
         hits = tf.argmax(logits(weights, x), axis=1, output_type=tf.int32) == y
         return tf.reduce_mean(tf.cast(hits, tf.float32))
