@@ -1,6 +1,5 @@
 """What several test modules share."""
 
-import matplotlib.pyplot as plt
 import pytest
 import ray
 from hypothesis import settings
@@ -34,9 +33,3 @@ def running_ray(stop_ray_at_the_end):
     """A Ray with four CPUs, started again only where a test has stopped it."""
     if not ray.is_initialized():
         session.start(4, engine="numpy")
-
-
-@pytest.fixture
-def closed_figures():
-    yield
-    plt.close("all")

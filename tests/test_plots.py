@@ -9,13 +9,17 @@ from matplotlib.colors import to_rgb
 
 from ps_helpers import plots
 
-pytestmark = pytest.mark.usefixtures("closed_figures")
-
 POINTS = [
     {"updates": 0, "seconds": 0.0, "loss": 2.3, "accuracy": 0.1},
     {"updates": 10, "seconds": 0.5, "loss": 1.1, "accuracy": 0.6},
     {"updates": 20, "seconds": 0.8, "loss": 0.4, "accuracy": 0.9},
 ]
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plots.plt.close("all")
 
 
 def record(worker, *times):

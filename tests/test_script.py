@@ -227,6 +227,9 @@ class Training:
     def trains(self):
         return "loss=" in self.error_output.read_text()
 
+    def stops(self):
+        return "Interrupted" in self.error_output.read_text()
+
     def wait_until(self, condition):
         deadline = time.monotonic() + SECONDS
         while not condition(self):
@@ -269,7 +272,7 @@ def test_ctrl_c_ends_everything_and_shows_what_was_reached(
     training.wait_until(moment)
     for _ in range(times):
         send(training.process.pid, signal.SIGINT)
-        time.sleep(0.3)
+        training.wait_until(Training.stops)
     status = training.process.wait(SECONDS)
     output, errors = training.output.read_text(), training.error_output.read_text()
     assert messages(errors) == ["Interrupted. What was reached:"]

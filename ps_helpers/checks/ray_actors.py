@@ -1,248 +1,438 @@
-"""Checks of notebook 03: they run on the Ray that the notebook has started."""
+"""Checks of notebook 03: they run on the Ray that the notebook has started.
 
-import asyncio
+The answers get stand-ins for handles and tasks. Their references are Ray's own, but
+the stand-ins live in the student's process and note there what is asked of them.
+So a check starts no actor, and nothing of a wrong answer is left behind.
+"""
+
+import functools
 import time
 
 import numpy as np
 import ray
 
-from ps_helpers.checks.one_process import close
-from ps_helpers.checks.verdict import NotYet, exercise, require
-
-SECONDS = 30  # a correct answer takes less than one
-
-
-def get(reference, mistake):
-    """Return the value of a reference; refuse the answer if it does not come."""
-    try:
-        return ray.get(reference, timeout=SECONDS)
-    except ray.exceptions.GetTimeoutError:
-        raise NotYet(mistake) from None
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, (NotImplementedError, NotYet)):
-            raise error.cause from None
-        raise
+from ps_helpers.checks.verdict import (
+    NotYet,
+    as_numbers,
+    close,
+    exercise,
+    listed,
+    number,
+    require,
+)
 
 
-@ray.remote(num_cpus=0)
-class LoggingServer:
-    """A parameter server that writes down who calls what."""
+def exercise_on_ray(check_answer):
+    """Register a check that needs a running Ray and a plain function."""
 
-    def __init__(self, keys, values):
-        self.weights = dict(zip(keys, map(np.array, values), strict=True))
-        self.log = []
+    @functools.wraps(check_answer)
+    def on_ray(answer):
+        require(
+            ray.is_initialized(),
+            "Ray is not running: first run the cell with session.start",
+        )
+        check_answer(answer)
 
-    def push(self, keys, values):
-        self.log.append("push")
-        for key, value in zip(keys, values, strict=True):
-            self.weights[key] = self.weights[key] + value
-        return self.log.count("push")
-
-    def pull(self, keys):
-        self.log.append("pull")
-        return [self.weights[key].copy() for key in keys]
-
-    def history(self):
-        return self.log
+    return exercise(on_ray, seconds=30)  # a process may have to start
 
 
-@ray.remote(num_cpus=0)
-class SlowServer:
-    """A server that takes a known time for each call and counts them."""
+class Remote:
+    """Stand in for what is called with .remote(…), such as a method of an actor."""
 
-    SECONDS = 0.05
+    def __init__(self, reply):
+        self.reply = reply  # takes the arguments, returns a reference
+
+    def __call__(self, *_args, **_options):
+        raise NotYet("what runs in another process is called with .remote(…)")
+
+    def __reduce__(self):
+        raise NotYet("call .remote in this function itself, not in a further task")
+
+    def remote(self, *arguments, **named):
+        resolved = map(value_of, arguments)  # Ray does this, too
+        return self.reply(*resolved, **{k: value_of(v) for k, v in named.items()})
+
+
+class Handle:
+    """Stand in for an actor's handle: its methods are called with .remote(…)."""
+
+    def __init__(self, **methods):
+        for name, reply in methods.items():
+            setattr(self, name, Remote(reply))
+
+
+def value_of(argument):
+    return ray.get(argument) if isinstance(argument, ray.ObjectRef) else argument
+
+
+def is_reference(value):
+    return isinstance(value, ray.ObjectRef)
+
+
+@ray.remote(num_cpus=0, max_retries=0, num_returns=2)
+def take_time(result, seconds):
+    """Return a result after some seconds, and the time when it was ready."""
+    time.sleep(seconds)
+    return result, time.time()
+
+
+class Calls:
+    """The calls that an answer made, each of which takes some time."""
 
     def __init__(self):
-        self.count = {"push": 0, "pull": 0}
-        self.pushed = []
+        self.arguments, self.starts, self.ends = [], [], []
 
-    def push(self, keys, values):
-        time.sleep(self.SECONDS)
-        self.count["push"] += 1
-        self.pushed = [np.shape(value) for value in values]
+    def start(self, arguments, result, seconds):
+        """Note a call and return the reference of its result."""
+        self.arguments.append(arguments)
+        self.starts.append(time.time())
+        reference, end = take_time.remote(result, seconds)
+        self.ends.append(end)
+        return reference
 
-    def pull(self, keys):
-        time.sleep(self.SECONDS)
-        self.count["pull"] += 1
-        return [np.zeros(3) for _ in keys]
-
-    def history(self):
-        return self.count, self.pushed
+    def in_turns(self):
+        """Return whether a call was made only when an earlier one was over."""
+        return max(self.starts) > min(ray.get(self.ends))
 
 
-@ray.remote(num_cpus=0)
-class MeetingPoint:
-    """A place where callers wait until all the others have come too."""
-
-    def __init__(self, expected):
-        self.expected = expected
-        self.arrived = 0
-        self.complete = asyncio.Event()
-
-    async def meet(self):
-        """Return whether all came within 4 seconds."""
-        self.arrived += 1
-        if self.arrived == self.expected:
-            self.complete.set()
-        try:
-            await asyncio.wait_for(self.complete.wait(), 4)
-        except TimeoutError:
-            return False
-        return True
-
-    async def pull(self, keys):
-        """Answer like a server, once all callers have met."""
-        return [np.array([len(key)]) for key in keys] if await self.meet() else None
-
-
-@ray.remote
-def meeting_task(meeting, worker):
-    """Return the worker's number and whether it met the others."""
-    return worker, ray.get(meeting.meet.remote())
-
-
-@exercise
+@exercise_on_ray
 def train_worker(answer):
-    ps = LoggingServer.remote(["W", "b"], [np.array([1.0, 2.0]), np.array([8.0])])
+    keys, num_steps, before = ["W", "b"], 3, 10  # others have pushed 10 times
+    weights = {"b": np.array([64.0]), "other": np.ones(1), "W": np.array([128.0, 256])}
+    log = []  # what was called, and for which keys
 
-    def half_down(weights):
+    def note(verb, keys_asked):
         require(
-            isinstance(weights, list) and len(weights) == 2,
+            isinstance(keys_asked, list | tuple)
+            and all(k in weights for k in keys_asked),
+            f"a {verb} takes a list of keys: pass on the argument keys",
+        )
+        log.append((verb, list(keys_asked)))
+        require(
+            len(log) < 50,
+            f"it goes on after {num_steps} steps: loop num_steps times, not for ever",
+        )
+
+    def pull(keys):
+        note("pull", keys)
+        return ray.put([weights[key].copy() for key in keys])
+
+    def push(keys, values):
+        note("push", keys)
+        require(
+            isinstance(values, list | tuple) and len(values) == len(keys),
+            "push what compute_update returned: a list with an array for each key",
+        )
+        for key, value in zip(keys, values, strict=True):
+            require(
+                np.shape(as_numbers(value)) == weights[key].shape,
+                f"what is pushed to {key} must be its update, an array of its shape",
+            )
+            weights[key] = weights[key] + value
+        return ray.put(before + [verb for verb, _ in log].count("push"))
+
+    def compute_update(pulled):
+        require(
+            not is_reference(pulled),
             "compute_update needs the weights: ray.get what pull returned",
         )
-        return [-0.5 * weight for weight in weights]
+        require(
+            isinstance(pulled, list | tuple) and len(pulled) == 2,
+            "give compute_update the whole list of weights, as pull returns it",
+        )
+        return [-0.25 * np.asarray(weight) for weight in pulled]
 
-    task = ray.remote(num_cpus=0, max_retries=0)(answer)
-    never = "it did not come to an end: loop num_steps times, not for ever"
-    result = get(task.remote(ps, ["W", "b"], half_down, 3), never)
-    log = ray.get(ps.history.remote())
-    pulls, pushes = log.count("pull"), log.count("push")
+    result = answer(Handle(pull=pull, push=push), keys, compute_update, num_steps)
+    verbs = [verb for verb, _ in log]
+    pulls, pushes = verbs.count("pull"), verbs.count("push")
     require(pushes > 0, "nothing was pushed: call ps.push.remote(keys, update)")
     require(
-        pulls == 3 or pushes != 3,
-        f"it pulled {pulls} times in 3 steps: pull new weights in every step",
+        all(len(asked) == 2 for _, asked in log),
+        "pull and push all keys in one call, not each on its own",
     )
-    require(pushes == 3, f"it pushed {pushes} times; push once in each of 3 steps")
     require(
-        log == ["pull", "push"] * 3,
+        verbs != ["pull", "push"],
+        "it did one step only: does the return stand inside the loop?",
+    )
+    require(pulls != 1, "it pulled once for all steps: pull new weights in every step")
+    require(
+        pulls == pushes or pushes != num_steps,
+        f"it pulled {pulls} times in 3 steps: pull once, at the start of each step",
+    )
+    require(
+        pushes == num_steps,
+        f"it pushed {pushes} times: push once in each of 3 steps",
+    )
+    require(
+        verbs == ["pull", "push"] * num_steps,
         "the order in each step is: pull, compute, push",
     )
-    W, b = ray.get(ps.pull.remote(["W", "b"]))
+    b = weights["b"]
     require(
-        not close(b, [64 * 8]) and not close(W, [3.375, 6.75]),
-        "push the update as it is; the server adds it",
+        not close(b, [64 * 2**3]),
+        "you pushed the weights; push the update, what compute_update returns",
     )
     require(
-        not close(b, [8 * 0.5]),
-        "the pushes do not build on each other: compute from the newest weights",
+        not close(b, [64 * 1.75**3]),
+        "you pushed new weights; push the update alone, the server adds it",
     )
     require(
-        close(W, [0.125, 0.25]) and close(b, [1]),
+        not close(b, [64 * 1.25**3]),
+        "you turned the sign round; push the update as it is",
+    )
+    require(
+        not close(b, [64 * 0.25]),
+        "each step used the weights of the first: compute from those just pulled",
+    )
+    require(
+        close(b, [27]) and close(weights["W"], [54, 108]),
         "the weights are not those of three steps: push compute_update(weights)",
     )
     require(
-        not isinstance(result, ray.ObjectRef),
+        not is_reference(result),
         "return a number, not a reference: ray.get the answer of the last push",
     )
     require(
-        result == 3,
-        f"return the last version, which push answers: 3 here, not {result}",
+        not isinstance(result, list | tuple),
+        "return one number, the last version",
+    )
+    version = number(result)
+    require(
+        version != num_steps,
+        "that is the number of your steps; return what the last push answers, since "
+        "other workers push as well",
+    )
+    require(version != before + 1, "that is what the first push answered, not the last")
+    require(
+        version == before + num_steps,
+        f"return the last version, which push answers: 13 here, not {version:g}",
     )
 
 
-@exercise
+@exercise_on_ray
 def run_workers(answer):
-    num_workers = 3
-    meeting = MeetingPoint.remote(num_workers)
-    results = answer(meeting_task, meeting, num_workers)
-    require(results is not None, "it returned nothing; end it with a return")
-    results = list(results)
+    num_workers, calls, given = 3, Calls(), Handle()
+
+    def start_task(ps, worker):
+        require(
+            ps is given and isinstance(worker, int | np.integer),
+            "start the task as task.remote(ps, worker), with a number for the worker",
+        )
+        require(
+            len(calls.starts) < 20, "it goes on starting workers: start num_workers"
+        )
+        seconds = 0.6 - 0.15 * min(max(worker, 0), 3)  # the first takes longest
+        return calls.start(int(worker), f"result of worker {worker}", seconds)
+
+    results = answer(Remote(start_task), given, num_workers)
+    workers = calls.arguments
+    require(workers, "no worker was started: call task.remote(ps, worker)")
     require(
-        not any(isinstance(result, ray.ObjectRef) for result in results),
+        len(workers) == 1 or len(set(workers)) > 1,
+        f"each worker needs its own number 0, 1, 2; yours were {workers}",
+    )
+    require(
+        sorted(workers) != [1, 2, 3],
+        "workers are numbered from 0; yours are 1, 2, 3",
+    )
+    require(
+        len(workers) != 2 * num_workers,
+        "each worker was started twice: keep the references of the first time",
+    )
+    require(
+        sorted(workers) == [0, 1, 2],
+        f"start {num_workers} workers, with the numbers 0, 1, 2; yours were {workers}",
+    )
+    require(
+        not calls.in_turns(),
+        "a worker was started only when another had ended: start all of them first, "
+        "then ray.get",
+    )
+    require(
+        not is_reference(results),
+        "that is one reference; ray.get all of them, and return a list",
+    )
+    results = listed(results)
+    require(
+        not any(map(is_reference, results)),
         "these are references; ray.get them to return what the workers returned",
     )
     require(
         len(results) == num_workers,
-        f"{num_workers} workers return {num_workers} results, not {len(results)}",
+        f"3 workers return 3 results, not {len(results)}: wait for all of them",
     )
-    workers = [worker for worker, _ in results]
+    expected = [f"result of worker {worker}" for worker in range(num_workers)]
     require(
-        len(set(workers)) == num_workers,
-        f"each worker needs its own number 0, 1, 2; yours were {workers}",
+        set(map(str, results)) == set(expected),
+        "return what the workers returned, unchanged: what ray.get gives for each",
     )
     require(
-        sorted(workers) == [0, 1, 2],
-        f"workers are numbered from 0, yours are {sorted(workers)}",
-    )
-    require(workers == [0, 1, 2], "return the results in the order of the workers")
-    require(
-        all(met for _, met in results),
-        "a worker was started only when the one before had ended: start all of "
-        "them first, then ray.get",
+        results == expected,
+        "return the results in the order of the workers, not in that of finishing",
     )
 
 
-@exercise
+@exercise_on_ray
 def pull_all(answer):
-    servers = [MeetingPoint.remote(1) for _ in range(2)]
-    expected = [[np.array([1]), np.array([4])]] * 2
-    found = answer(servers, ["W", "bias"])
-    require(found is not None, "it returned nothing; end it with a return")
-    found = list(found)
+    keys, num_servers, calls = ["W", "bias"], 3, Calls()
+
+    def held(server):
+        return [np.array([10.0 * server]), np.array([10.0 * server, 1.0])]
+
+    def pull(server, keys):
+        require(
+            isinstance(keys, list | tuple) and list(keys) == ["W", "bias"],
+            "ask each server for all of the keys, in one call",
+        )
+        require(len(calls.starts) < 20, "it goes on asking: ask each server once")
+        return calls.start(server, held(server), 0.6 - 0.15 * server)
+
+    servers = [
+        Handle(pull=functools.partial(pull, server)) for server in range(num_servers)
+    ]
+    found = answer(servers, keys)
+    asked = sorted(calls.arguments)
+    require(asked, "no server was asked: call server.pull.remote(keys)")
     require(
-        not any(isinstance(weights, ray.ObjectRef) for weights in found),
+        asked != [0, 0, 1, 1, 2, 2],
+        "each server was asked twice: keep the references of the first time",
+    )
+    require(
+        asked == [0, 1, 2],
+        "each of the 3 servers is to be asked once; asked were those at the places "
+        f"{asked}",
+    )
+    require(
+        not calls.in_turns(),
+        "a server is asked only when another has answered: call pull.remote on all, "
+        "then ray.get",
+    )
+    require(
+        not is_reference(found),
+        "that is one reference; ray.get all of them, and return a list",
+    )
+    found = listed(found)
+    require(
+        not any(map(is_reference, found)),
         "these are references: ray.get them all at the end",
     )
     require(
-        len(found) == len(servers),
-        "return one list of weights for each server",
+        len(found) != num_servers * len(keys),
+        "you joined the lists of the servers: return one list for each server",
     )
     require(
-        all(
-            isinstance(weights, list) and all(map(close, weights, right))
-            for weights, right in zip(found, expected, strict=True)
-        ),
-        "the weights are not those that the servers hold: ask each for these keys",
+        len(found) == num_servers,
+        f"return one list of weights for each of 3 servers, not {len(found)}",
     )
-    meeting = MeetingPoint.remote(3)  # answers when it has been asked three times
-    found = list(answer([meeting] * 3, ["W"]))
+
+    def places(weights):
+        """Return from which servers these weights may be."""
+        weights = weights if isinstance(weights, list | tuple) else []
+        return [
+            server
+            for server in range(num_servers)
+            if len(weights) == 2 and all(map(close, weights, held(server)))
+        ]
+
+    origins = [places(weights) for weights in found]
     require(
-        all(weights is not None for weights in found),
-        "the second server is asked only when the first has answered: call "
-        "pull.remote on all, then ray.get",
+        all(origins),
+        "return the lists of weights as the servers gave them, one for each server",
+    )
+    require(
+        origins == [[0], [1], [2]],
+        "return the lists in the order of the servers, not in that of answering",
     )
 
 
-@exercise
+@exercise_on_ray
 def measure(answer):
-    ps = SlowServer.remote()
-    value = np.zeros(3)
-    ray.get(ps.pull.remote(["W"]))  # the actor is up
-    result = answer(ps, "W", value, 6)
-    count, pushed = ray.get(ps.history.remote())
+    repeats, given = 5, np.array([1.0, 2.0, 3.0])
+    milliseconds = {"push": [30, 80, 780, 80, 30], "pull": [5, 5, 5, 5, 5]}
+    both, log = Calls(), {"push": 0, "pull": 0}
+
+    def take(verb, keys):
+        require(
+            isinstance(keys, list | tuple) and list(keys) == ["W"],
+            f"{verb} the key as a list of one: [key]",
+        )
+        log[verb] += 1
+        require(
+            log[verb] < 20,
+            f"it goes on after {repeats} calls: repeat each call `repeats` times",
+        )
+        seconds = milliseconds[verb][log[verb] % repeats - 1] / 1000
+        return both.start(verb, [given] if verb == "pull" else log["push"], seconds)
+
+    def push(keys, values):
+        require(
+            isinstance(values, list | tuple) and len(values) == 1,
+            "push the value as a list of one: [value]",
+        )
+        require(close(values[0], given), "push the value that was given")
+        return take("push", keys)
+
+    def pull(keys):
+        return take("pull", keys)
+
+    result = answer(Handle(push=push, pull=pull), "W", given.copy(), repeats)
     require(result is not None, "it returned nothing; end it with a return")
     require(
         isinstance(result, dict) and set(result) == {"push", "pull"},
         'return a dictionary with the keys "push" and "pull"',
     )
+    for verb, count in log.items():
+        require(
+            repeats <= count <= repeats + 2,  # warming up is allowed
+            f"repeat each call `repeats` times: here 5 times, not {count} for {verb}",
+        )
     require(
-        count["push"] >= 6 and count["pull"] >= 7,
-        f"each call is to be repeated: 6 times, not {count['push']} pushes and "
-        f"{count['pull'] - 1} pulls",
+        not any(isinstance(seconds, list | tuple) for seconds in result.values()),
+        "return one number for each verb: the median of its times",
     )
-    require(pushed == [(3,)], "push the value that was given, as a list of one")
-    slow = SlowServer.SECONDS
-    for verb in ("push", "pull"):
-        seconds = result[verb]
-        require(np.ndim(seconds) == 0, "return one number for each verb, the median")
+    seconds = {verb: number(value) for verb, value in result.items()}
+    require(
+        seconds["push"] >= 0 and seconds["pull"] >= 0,
+        "your seconds are negative: subtract the start from the end",
+    )
+    require(
+        seconds["push"] != seconds["pull"],
+        "you timed push and pull together: a clock for each",
+    )
+    require(
+        not seconds["push"] < 0.03 <= seconds["pull"],
+        "you swapped push and pull: here a push takes longer than a pull",
+    )
+    require(seconds["push"] < 5, "return seconds, not milliseconds")
+    starts, ends = both.starts, ray.get(both.ends)
+    overlap = any(s < e for s, e in zip(starts[1:], ends[:-1], strict=True))
+    for verb, shortest in (("push", 0.03), ("pull", 0.005)):
+        too_short = seconds[verb] < shortest
         require(
-            seconds >= slow,
-            f"a {verb} here takes at least {slow} s and you measured {seconds:.3f}: "
-            "wait for the answer with ray.get before you stop the clock",
+            not (too_short and overlap),
+            f"you measured how long the call of {verb} takes, not its answer: wait "
+            "with ray.get before you stop the clock",
         )
-        require(seconds < 40 * slow, "return seconds, not milliseconds")
         require(
-            seconds < 5 * slow, "that is the time of all calls: take the median of one"
+            not too_short,
+            f"your clock leaves the waiting for {verb} out: read time.perf_counter() "
+            "after ray.get (time.process_time() does not count waiting)",
         )
-    both = result["push"] < 1.9 * slow and result["pull"] < 1.9 * slow
-    require(both, "you timed push and pull together: a clock for each")
+    require(
+        not overlap,
+        "a call began before the answer to the one before it was there: ray.get each",
+    )
+    for limit, reason in (
+        (0.055, "that is a single push, or the shortest: take the median of all"),
+        (0.14, None),  # right: 0.08, and the message itself
+        (0.5, "that is the mean; take the median, which one slow call does not move"),
+        (0.9, "that is the longest push: take the median of all"),
+        (5, "that is the time of all calls: take the median of one"),
+    ):
+        if seconds["push"] < limit:
+            require(reason is None, reason)
+            break
+    require(
+        seconds["pull"] < 0.06,
+        "the time of a pull contains that of the push: start the clock anew",
+    )

@@ -1,6 +1,12 @@
 """The three verdicts on an answer, and what a check is made of."""
 
+import contextlib
+import functools
 import importlib
+import signal
+import threading
+
+import numpy as np
 
 EXERCISES = {}  # name of the answer -> its check
 MODULES = ("start_here", "one_process", "push_and_pull", "ray_actors")
@@ -10,10 +16,19 @@ class NotYet(Exception):
     """An answer is refused; the message is the reason, in one sentence."""
 
 
-def exercise(check_answer):
-    """Register a check under its own name, which is that of the answer too."""
-    EXERCISES[check_answer.__name__] = check_answer
-    return check_answer
+def exercise(check_answer, seconds=10):
+    """Register a check under its own name, which is that of the answer too.
+
+    An answer that takes longer than these seconds is interrupted and refused.
+    """
+
+    @functools.wraps(check_answer)
+    def limited(answer):
+        with time_limit(seconds):
+            check_answer(answer)
+
+    EXERCISES[check_answer.__name__] = limited
+    return limited
 
 
 def require(condition, reason):
@@ -22,12 +37,143 @@ def require(condition, reason):
         raise NotYet(reason)
 
 
+def as_numbers(value):
+    """Return a value as an array of numbers, or None if it is anything else."""
+    try:
+        array = np.asarray(value)
+    except Exception:  # rows of different lengths, or an object that misbehaves
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def close(a, b):
+    """Return whether two arrays have the same shape and nearly the same values."""
+    a, b = as_numbers(a), as_numbers(b)
+    return (
+        a is not None
+        and b is not None
+        and a.shape == b.shape
+        and np.allclose(a, b, rtol=1e-4, atol=1e-6)
+    )
+
+
+def factor(found, expected):
+    """Return the number c of found = c * expected, or nan if there is none."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    with np.errstate(all="ignore"):
+        c = (found * expected).sum() / (expected * expected).sum()
+        return c if close(found, c * expected) else np.nan
+
+
+def number(result):
+    """Return an answer's result as a float; refuse what is not one number."""
+    require(result is not None, "it returned nothing; end it with a return")
+    value = as_numbers(result)
+    require(
+        value is not None and value.ndim == 0,
+        f"return one number; what came is of type {type(result).__name__}",
+    )
+    return float(value)
+
+
+def listed(result):
+    """Return an answer's result as a list; refuse what is not a list or tuple."""
+    require(result is not None, "it returned nothing; end it with a return")
+    require(not isinstance(result, dict), "return a list, not a dictionary")
+    require(
+        not hasattr(result, "__next__"),
+        "return a list, which can be read twice: put list(…) around what you return",
+    )
+    numbers = as_numbers(result)
+    require(numbers is None or numbers.ndim > 0, "return a list, not one number")
+    require(
+        isinstance(result, list | tuple) or numbers is not None,
+        f"return a list; what came is of type {type(result).__name__}",
+    )
+    return list(result)
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Refuse an answer that is not done in time, where the system can interrupt it."""
+    late = []
+
+    def interrupt(*_):
+        late.append(True)
+        raise KeyboardInterrupt  # the one exception that also ends a ray.get
+
+    if not hasattr(signal, "SIGALRM") or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not late:
+            raise
+        raise NotYet(
+            f"it was stopped after {seconds:g} seconds: it loops for ever, or waits "
+            "for something that never comes"
+        ) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def one_line(text, length=200):
+    """Return a text's first line, cut to a length that fits under a cell."""
+    line = (text.strip().splitlines() or [""])[0]
+    return line if len(line) <= length else line[: length - 2] + " …"
+
+
+def is_untouched(answer):
+    """Return whether an answer's body is the one line that it was given with."""
+    code = getattr(answer, "__code__", None)
+    return code is None or (
+        code.co_names == ("NotImplementedError",)
+        and code.co_nlocals == code.co_argcount
+    )
+
+
+def refusal(answer, error):
+    """Return the verdict on an answer whose check raised this error."""
+    cause = getattr(error, "cause", None)  # what Ray wraps, with a page around it
+    error = cause if isinstance(cause, BaseException) else error
+    if isinstance(error, NotImplementedError):
+        if is_untouched(answer):
+            return "not attempted yet"
+        return "not yet: delete the line raise NotImplementedError, it is still there"
+    if isinstance(error, NotYet):
+        return f"not yet: {one_line(str(error))}"
+    try:
+        message = one_line(str(error), length=150)
+    except Exception:
+        message = ""
+    return f"not yet: it raised {type(error).__name__}: {message}".removesuffix(": ")
+
+
+def name_of(answer):
+    """Return the name of a function or class, or None for anything else."""
+    name = getattr(answer, "__name__", None)
+    return name if callable(answer) and isinstance(name, str) else None
+
+
 def verdict(answer):
     """Return "passed", "not attempted yet" or "not yet: REASON" for an answer.
 
     The answer is a function or class; its name says which exercise it answers.
     """
-    name = getattr(answer, "__name__", repr(answer))
+    name = name_of(answer)
+    if name is None and hasattr(answer, "remote"):
+        return "not yet: leave @ray.remote out, check takes the plain function"
+    if name is None:
+        return (
+            "not yet: give check the function itself, as in check(push), neither "
+            "a call of it nor its name in quotes"
+        )
     for module in MODULES:  # in turn, so that Ray is imported only where it is needed
         if name not in EXERCISES:
             importlib.import_module(f"ps_helpers.checks.{module}")
@@ -35,17 +181,13 @@ def verdict(answer):
         return f"not yet: no exercise is called {name}; keep the name that it had"
     try:
         EXERCISES[name](answer)
-    except NotImplementedError:
-        return "not attempted yet"
-    except NotYet as refusal:
-        return f"not yet: {refusal}"
-    except Exception as error:  # the student's own mistake, shown as a sentence
-        first_line = str(error).strip().split("\n")[0]
-        return f"not yet: it raised {type(error).__name__}: {first_line}"
+    except KeyboardInterrupt:  # the reader's own
+        raise
+    except BaseException as error:  # the student's mistake, shown as a sentence
+        return refusal(answer, error)
     return "passed"
 
 
 def check(answer):
     """Print the verdict on an answer."""
-    name = getattr(answer, "__name__", repr(answer))
-    print(f"{name}: {verdict(answer)}")
+    print(f"{name_of(answer) or type(answer).__name__}: {verdict(answer)}")
