@@ -1,7 +1,6 @@
 """Wrong and right answers to the exercises of notebook 03, on a real Ray."""
 
 import itertools
-import random
 import statistics
 import time
 import timeit
@@ -35,7 +34,7 @@ def processes():
     started = not ray.is_initialized()
     if started:
         session.start(4, engine="numpy")
-    ray.get([take_time.remote(None, 1)[0] for _ in range(3)])
+    ray.get([take_time.remote(None, 1)[0] for _ in range(4)])
     yield
     if started:
         session.stop()
@@ -114,8 +113,8 @@ def _(ps, keys, compute_update, num_steps):
 @wrong("train_worker", "swaps push and pull", words="it raised UnboundLocalError")
 def _(ps, keys, compute_update, num_steps):
     for _step in range(num_steps):
-        version = ray.get(ps.push.remote(keys, compute_update(weights)))
-        weights = ray.get(ps.pull.remote(keys))
+        version = ray.get(ps.push.remote(keys, compute_update(weights)))  # noqa: F821
+        weights = ray.get(ps.pull.remote(keys))  # noqa: F841
     return version
 
 
@@ -266,16 +265,14 @@ def _(ps, keys, compute_update, num_steps):
     return version + 1
 
 
-@wrong("train_worker", "trains for ever", words="loop num_steps times, not for ever")
+@wrong("train_worker", "trains for ever", words="it goes on and on")
 def _(ps, keys, compute_update, num_steps):
     while True:
         weights = ray.get(ps.pull.remote(keys))
         ray.get(ps.push.remote(keys, compute_update(weights)))
 
 
-@wrong(
-    "train_worker", "waits for a version", words="loop num_steps times, not for ever"
-)
+@wrong("train_worker", "waits for a version", words="it goes on and on")
 def _(ps, keys, compute_update, num_steps):
     version = 0
     while version != num_steps:
@@ -463,7 +460,7 @@ def _(task, ps, num_workers):
     return [task.remote for worker in range(num_workers)]
 
 
-@wrong("run_workers", "starts them for ever", words="it goes on starting workers")
+@wrong("run_workers", "starts them for ever", words="it goes on and on")
 def _(task, ps, num_workers):
     tasks = []
     for worker in itertools.cycle(range(num_workers)):
@@ -637,7 +634,7 @@ def _(servers, keys):
     return ray.get([pull_one.remote(server) for server in servers])
 
 
-@wrong("pull_all", "asks for ever", words="it goes on asking")
+@wrong("pull_all", "asks for ever", words="it goes on and on")
 def _(servers, keys):
     for server in itertools.cycle(servers):
         server.pull.remote(keys)
@@ -857,7 +854,7 @@ def _(ps, key, value, repeats):
     return {verb: np.median(times) for verb, times in seconds.items()}
 
 
-@wrong("measure", "measures for ever", words="it goes on after 5 calls")
+@wrong("measure", "measures for ever", words="it goes on and on")
 def _(ps, key, value, repeats):
     while True:
         start = time.perf_counter()
@@ -1054,11 +1051,16 @@ def test_an_answer_that_waits_for_an_endless_task_is_interrupted(
 
 
 def test_a_check_leaves_nothing_behind(processes):
-    for answer in [row.values[1] for row in answers.wrong_answers]:
-        if random.Random(answer.__code__.co_firstlineno).random() < 0.1:
-            verdict(answer)
-    before = ray.available_resources()["CPU"]
-    assert before == ray.cluster_resources()["CPU"]
+    def run_workers(task, ps, num_workers):
+        for _ in range(16):  # many more than there are places
+            for worker in range(num_workers):
+                task.remote(ps, worker)
+
+    assert_refused(run_workers, "start 3 workers")
+    start = time.monotonic()
+    ray.get(take_time.remote(None, 0)[0])
+    assert time.monotonic() - start < 8  # of the 20 seconds that they would take
+    assert verdict(answer_of_the_teacher("run_workers")) == "passed"
 
 
 def test_a_decorated_answer_is_explained(processes):
@@ -1072,4 +1074,4 @@ def test_a_decorated_answer_is_explained(processes):
 def test_without_ray_the_reader_is_told_to_start_it(monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     answer = renamed(lambda ps, key, value, repeats: None, "measure")
-    assert_refused(answer, "Ray is not running")
+    assert_refused(answer, "start Ray first")

@@ -19,7 +19,7 @@ from ps_helpers import parameter_server, session
 
 SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
-SECONDS = 100  # after which a process is said to hang
+SECONDS = 300  # after which a process is said to hang, on a busy machine too
 
 
 def environment(**more):

@@ -2,7 +2,7 @@
 
 The answers get stand-ins for handles and tasks. Their references are Ray's own, but
 the stand-ins live in the student's process and note there what is asked of them.
-So a check starts no actor, and nothing of a wrong answer is left behind.
+So a check starts no actor, and a wrong answer leaves nothing behind.
 """
 
 import functools
@@ -23,15 +23,19 @@ from ps_helpers.checks.verdict import (
 
 
 def exercise_on_ray(check_answer):
-    """Register a check that needs a running Ray and a plain function."""
+    """Register a check that needs a running Ray; it also gets an empty Calls."""
 
     @functools.wraps(check_answer)
     def on_ray(answer):
         require(
             ray.is_initialized(),
-            "Ray is not running: first run the cell with session.start",
+            "start Ray first: run the cell with session.start",
         )
-        check_answer(answer)
+        calls = Calls()
+        try:
+            check_answer(answer, calls)
+        finally:
+            calls.cancel()
 
     return exercise(on_ray, seconds=30)  # a process may have to start
 
@@ -69,7 +73,7 @@ def is_reference(value):
     return isinstance(value, ray.ObjectRef)
 
 
-@ray.remote(num_cpus=0, max_retries=0, num_returns=2)
+@ray.remote(max_retries=0, num_returns=2)
 def take_time(result, seconds):
     """Return a result after some seconds, and the time when it was ready."""
     time.sleep(seconds)
@@ -77,29 +81,50 @@ def take_time(result, seconds):
 
 
 class Calls:
-    """The calls that an answer made, each of which takes some time."""
+    """What an answer called, and when; a call that takes time is a task of Ray's."""
 
     def __init__(self):
         self.arguments, self.starts, self.ends = [], [], []
 
+    def note(self, arguments):
+        self.arguments.append(arguments)
+        require(
+            len(self.arguments) < 50,
+            "it goes on and on: repeat as often as the arguments say, not for ever",
+        )
+
     def start(self, arguments, result, seconds):
         """Note a call and return the reference of its result."""
-        self.arguments.append(arguments)
+        self.note(arguments)
         self.starts.append(time.time())
         reference, end = take_time.remote(result, seconds)
         self.ends.append(end)
         return reference
 
+    def pending(self):
+        """Return whether a call is not over yet."""
+        return bool(ray.wait(self.ends, num_returns=len(self.ends), timeout=0)[1])
+
     def in_turns(self):
         """Return whether a call was made only when an earlier one was over."""
-        return max(self.starts) > min(ray.get(self.ends))
+        over, _ = ray.wait(self.ends, num_returns=len(self.ends), timeout=0)
+        return any(max(self.starts) > end for end in ray.get(over))
+
+    def overlap(self):
+        """Return whether a call was made before the one before it was over."""
+        ends = ray.get(self.ends)
+        return any(s < e for s, e in zip(self.starts[1:], ends[:-1], strict=True))
+
+    def cancel(self):
+        """Take back what has not begun."""
+        for end in self.ends:
+            ray.cancel(end)
 
 
 @exercise_on_ray
-def train_worker(answer):
+def train_worker(answer, calls):
     keys, num_steps, before = ["W", "b"], 3, 10  # others have pushed 10 times
     weights = {"b": np.array([64.0]), "other": np.ones(1), "W": np.array([128.0, 256])}
-    log = []  # what was called, and for which keys
 
     def note(verb, keys_asked):
         require(
@@ -107,11 +132,7 @@ def train_worker(answer):
             and all(k in weights for k in keys_asked),
             f"a {verb} takes a list of keys: pass on the argument keys",
         )
-        log.append((verb, list(keys_asked)))
-        require(
-            len(log) < 50,
-            f"it goes on after {num_steps} steps: loop num_steps times, not for ever",
-        )
+        calls.note((verb, list(keys_asked)))
 
     def pull(keys):
         note("pull", keys)
@@ -129,7 +150,7 @@ def train_worker(answer):
                 f"what is pushed to {key} must be its update, an array of its shape",
             )
             weights[key] = weights[key] + value
-        return ray.put(before + [verb for verb, _ in log].count("push"))
+        return ray.put(before + [verb for verb, _ in calls.arguments].count("push"))
 
     def compute_update(pulled):
         require(
@@ -143,11 +164,11 @@ def train_worker(answer):
         return [-0.25 * np.asarray(weight) for weight in pulled]
 
     result = answer(Handle(pull=pull, push=push), keys, compute_update, num_steps)
-    verbs = [verb for verb, _ in log]
+    verbs = [verb for verb, _ in calls.arguments]
     pulls, pushes = verbs.count("pull"), verbs.count("push")
     require(pushes > 0, "nothing was pushed: call ps.push.remote(keys, update)")
     require(
-        all(len(asked) == 2 for _, asked in log),
+        all(len(asked) == 2 for _, asked in calls.arguments),
         "pull and push all keys in one call, not each on its own",
     )
     require(
@@ -210,18 +231,15 @@ def train_worker(answer):
 
 
 @exercise_on_ray
-def run_workers(answer):
-    num_workers, calls, given = 3, Calls(), Handle()
+def run_workers(answer, calls):
+    num_workers, given = 3, Handle()
 
     def start_task(ps, worker):
         require(
             ps is given and isinstance(worker, int | np.integer),
             "start the task as task.remote(ps, worker), with a number for the worker",
         )
-        require(
-            len(calls.starts) < 20, "it goes on starting workers: start num_workers"
-        )
-        seconds = 0.6 - 0.15 * min(max(worker, 0), 3)  # the first takes longest
+        seconds = 0.55 - 0.15 * min(max(worker, 0), 2)  # the first takes longest
         return calls.start(int(worker), f"result of worker {worker}", seconds)
 
     results = answer(Remote(start_task), given, num_workers)
@@ -273,19 +291,18 @@ def run_workers(answer):
 
 
 @exercise_on_ray
-def pull_all(answer):
-    keys, num_servers, calls = ["W", "bias"], 3, Calls()
+def pull_all(answer, calls):
+    keys, num_servers = ["W", "bias"], 3
 
     def held(server):
-        return [np.array([10.0 * server]), np.array([10.0 * server, 1.0])]
+        return [np.array([10.0 * server**2]), np.array([10.0 * server**2, 1.0])]
 
     def pull(server, keys):
         require(
             isinstance(keys, list | tuple) and list(keys) == ["W", "bias"],
             "ask each server for all of the keys, in one call",
         )
-        require(len(calls.starts) < 20, "it goes on asking: ask each server once")
-        return calls.start(server, held(server), 0.6 - 0.15 * server)
+        return calls.start(server, held(server), 0.55 - 0.15 * server)
 
     servers = [
         Handle(pull=functools.partial(pull, server)) for server in range(num_servers)
@@ -346,23 +363,17 @@ def pull_all(answer):
 
 
 @exercise_on_ray
-def measure(answer):
+def measure(answer, calls):
     repeats, given = 5, np.array([1.0, 2.0, 3.0])
     milliseconds = {"push": [30, 80, 780, 80, 30], "pull": [5, 5, 5, 5, 5]}
-    both, log = Calls(), {"push": 0, "pull": 0}
 
     def take(verb, keys):
         require(
             isinstance(keys, list | tuple) and list(keys) == ["W"],
             f"{verb} the key as a list of one: [key]",
         )
-        log[verb] += 1
-        require(
-            log[verb] < 20,
-            f"it goes on after {repeats} calls: repeat each call `repeats` times",
-        )
-        seconds = milliseconds[verb][log[verb] % repeats - 1] / 1000
-        return both.start(verb, [given] if verb == "pull" else log["push"], seconds)
+        seconds = milliseconds[verb][calls.arguments.count(verb) % repeats] / 1000
+        return calls.start(verb, [given], seconds)
 
     def push(keys, values):
         require(
@@ -381,7 +392,8 @@ def measure(answer):
         isinstance(result, dict) and set(result) == {"push", "pull"},
         'return a dictionary with the keys "push" and "pull"',
     )
-    for verb, count in log.items():
+    for verb in ("push", "pull"):
+        count = calls.arguments.count(verb)
         require(
             repeats <= count <= repeats + 2,  # warming up is allowed
             f"repeat each call `repeats` times: here 5 times, not {count} for {verb}",
@@ -404,12 +416,10 @@ def measure(answer):
         "you swapped push and pull: here a push takes longer than a pull",
     )
     require(seconds["push"] < 5, "return seconds, not milliseconds")
-    starts, ends = both.starts, ray.get(both.ends)
-    overlap = any(s < e for s, e in zip(starts[1:], ends[:-1], strict=True))
     for verb, shortest in (("push", 0.03), ("pull", 0.005)):
         too_short = seconds[verb] < shortest
         require(
-            not (too_short and overlap),
+            not too_short or not calls.pending(),
             f"you measured how long the call of {verb} takes, not its answer: wait "
             "with ray.get before you stop the clock",
         )
@@ -419,7 +429,7 @@ def measure(answer):
             "after ray.get (time.process_time() does not count waiting)",
         )
     require(
-        not overlap,
+        not calls.overlap(),
         "a call began before the answer to the one before it was there: ray.get each",
     )
     for limit, reason in (
