@@ -9,6 +9,7 @@ anybody else: training is asynchronous. Notebooks 01 to 03 build this program.
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -278,6 +279,8 @@ def picture_file(text):
         raise argparse.ArgumentTypeError(f"{text} must end in .png, .svg or .pdf")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
     return path
 
 

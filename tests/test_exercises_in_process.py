@@ -1028,7 +1028,7 @@ def _(weights, keys, values):
 @right("push", "with update, one by one")
 def _(weights, keys, values):
     for key, value in zip(keys, values, strict=True):
-        weights.update({key: weights[key] + value})
+        weights.update({key: weights.pop(key) + value})
 
 
 @right("push", "with map")

@@ -347,3 +347,11 @@ def test_an_address_trains_on_that_cluster_and_leaves_it_running(cluster):
     assert table(done.stdout)["updates"] == "40"
     assert len(list(logs.glob("python-core-driver-*"))) == 1  # it was there
     assert is_up()
+
+
+def test_a_picture_cannot_take_the_place_of_a_folder(tmp_path, capsys):
+    (tmp_path / "run.png").mkdir()
+    with pytest.raises(SystemExit) as stop:
+        parameter_server.main([f"--plot={tmp_path / 'run.png'}"])
+    assert stop.value.code == 2
+    assert "cannot be written" in capsys.readouterr().err

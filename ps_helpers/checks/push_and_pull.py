@@ -14,10 +14,8 @@ def push(answer):
     }
     values = [np.array([10.0, 20.0]), np.array([100.0, 300.0])]
     result = answer(weights, ["b", "W"], values)
-    require(
-        list(weights) == ["W", "b", "c"], "the keys have changed; change weights only"
-    )
-    W, b, c = weights.values()
+    require(set(weights) == set("Wbc"), "the keys have changed; change weights only")
+    W, b, c = (weights[key] for key in "Wbc")
     require(
         not close(b, [10, 20]),
         "you replaced the weight; add the value to what is there",
@@ -83,7 +81,7 @@ def pull(answer):
         "loop?",
     )
     require(
-        list(weights) == list(kept) and all(close(weights[k], kept[k]) for k in kept),
+        set(weights) == set(kept) and all(close(weights[k], kept[k]) for k in kept),
         "a pull must not change the weights",
     )
     result = listed(result)

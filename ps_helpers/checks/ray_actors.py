@@ -2,7 +2,9 @@
 
 The answers get stand-ins for handles and tasks. Their references are Ray's own, but
 the stand-ins live in the student's process and note there what is asked of them.
-So a check starts no actor, and a wrong answer leaves nothing behind.
+So a check starts no actor, and a wrong answer leaves nothing behind but a few tasks
+that end within seconds. (To cancel them is no option: Ray 2.60 ends the notebook's
+process when a task that was cancelled comes to its end all the same.)
 """
 
 import functools
@@ -31,11 +33,7 @@ def exercise_on_ray(check_answer):
             ray.is_initialized(),
             "start Ray first: run the cell with session.start",
         )
-        calls = Calls()
-        try:
-            check_answer(answer, calls)
-        finally:
-            calls.cancel()
+        check_answer(answer, Calls())
 
     return exercise(on_ray, seconds=30)  # a process may have to start
 
@@ -87,9 +85,10 @@ class Calls:
         self.arguments, self.starts, self.ends = [], [], []
 
     def note(self, arguments):
+        """Note a call; refuse the answer that makes so many that it never ends."""
         self.arguments.append(arguments)
         require(
-            len(self.arguments) < 50,
+            len(self.arguments) < 20,
             "it goes on and on: repeat as often as the arguments say, not for ever",
         )
 
@@ -114,11 +113,6 @@ class Calls:
         """Return whether a call was made before the one before it was over."""
         ends = ray.get(self.ends)
         return any(s < e for s, e in zip(self.starts[1:], ends[:-1], strict=True))
-
-    def cancel(self):
-        """Take back what has not begun."""
-        for end in self.ends:
-            ray.cancel(end)
 
 
 @exercise_on_ray
