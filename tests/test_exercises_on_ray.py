@@ -372,7 +372,7 @@ def _(task, ps, num_workers):
     return ray.get([task(ps, worker) for worker in range(num_workers)])
 
 
-@wrong("run_workers", "forgets the worker", words="it raised TypeError")
+@wrong("run_workers", "forgets the worker", words="it raised TypeError: task.remote()")
 def _(task, ps, num_workers):
     return ray.get([task.remote(ps) for _ in range(num_workers)])
 
@@ -1001,7 +1001,7 @@ def call_everything(exercise, value):
     return locals()[exercise]
 
 
-@pytest.mark.parametrize("value", JUNK, ids=[f"{type(v).__name__}" for v in JUNK])
+@pytest.mark.parametrize("value", JUNK[1::2])
 @answers.every_exercise()
 def test_whatever_comes_after_the_right_calls_is_explained(processes, exercise, value):
     assert "raised" not in reason(call_everything(exercise, value))

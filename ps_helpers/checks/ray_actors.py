@@ -2,9 +2,9 @@
 
 The answers get stand-ins for handles and tasks. Their references are Ray's own, but
 the stand-ins live in the student's process and note there what is asked of them.
-So a check starts no actor, and a wrong answer leaves nothing behind but a few tasks
-that end within seconds. (To cancel them is no option: Ray 2.60 ends the notebook's
-process when a task that was cancelled comes to its end all the same.)
+So a check starts no actor, and waits for the few short tasks that a wrong answer may
+leave behind. (To cancel them is no option: Ray 2.60 ends the notebook's process when
+a task that was cancelled comes to its end all the same.)
 """
 
 import functools
@@ -33,7 +33,11 @@ def exercise_on_ray(check_answer):
             ray.is_initialized(),
             "start Ray first: run the cell with session.start",
         )
-        check_answer(answer, Calls())
+        calls = Calls()
+        try:
+            check_answer(answer, calls)
+        finally:
+            calls.let_end()
 
     return exercise(on_ray, seconds=30)  # a process may have to start
 
@@ -113,6 +117,11 @@ class Calls:
         """Return whether a call was made before the one before it was over."""
         ends = ray.get(self.ends)
         return any(s < e for s, e in zip(self.starts[1:], ends[:-1], strict=True))
+
+    def let_end(self):
+        """Wait until the calls are over, so that they are not in the next one's way."""
+        if self.ends:
+            ray.wait(self.ends, num_returns=len(self.ends), timeout=5)
 
 
 @exercise_on_ray
@@ -233,9 +242,10 @@ def run_workers(answer, calls):
             ps is given and isinstance(worker, int | np.integer),
             "start the task as task.remote(ps, worker), with a number for the worker",
         )
-        seconds = 0.55 - 0.15 * min(max(worker, 0), 2)  # the first takes longest
+        seconds = 0.4 - 0.1 * min(max(worker, 0), 2)  # the first takes longest
         return calls.start(int(worker), f"result of worker {worker}", seconds)
 
+    start_task.__qualname__ = "task.remote"  # Python's message has it
     results = answer(Remote(start_task), given, num_workers)
     workers = calls.arguments
     require(workers, "no worker was started: call task.remote(ps, worker)")
@@ -296,7 +306,7 @@ def pull_all(answer, calls):
             isinstance(keys, list | tuple) and list(keys) == ["W", "bias"],
             "ask each server for all of the keys, in one call",
         )
-        return calls.start(server, held(server), 0.55 - 0.15 * server)
+        return calls.start(server, held(server), 0.4 - 0.1 * server)
 
     servers = [
         Handle(pull=functools.partial(pull, server)) for server in range(num_servers)
@@ -359,7 +369,7 @@ def pull_all(answer, calls):
 @exercise_on_ray
 def measure(answer, calls):
     repeats, given = 5, np.array([1.0, 2.0, 3.0])
-    milliseconds = {"push": [30, 80, 780, 80, 30], "pull": [5, 5, 5, 5, 5]}
+    milliseconds = {"push": [30, 70, 630, 70, 30], "pull": [5, 5, 5, 5, 5]}
 
     def take(verb, keys):
         require(
@@ -427,16 +437,16 @@ def measure(answer, calls):
         "a call began before the answer to the one before it was there: ray.get each",
     )
     for limit, reason in (
-        (0.055, "that is a single push, or the shortest: take the median of all"),
-        (0.14, None),  # right: 0.08, and the message itself
-        (0.5, "that is the mean; take the median, which one slow call does not move"),
-        (0.9, "that is the longest push: take the median of all"),
+        (0.05, "that is a single push, or the shortest: take the median of all"),
+        (0.115, None),  # right: 0.07, and the message itself
+        (0.45, "that is the mean; take the median, which one slow call does not move"),
+        (0.75, "that is the longest push: take the median of all"),
         (5, "that is the time of all calls: take the median of one"),
     ):
         if seconds["push"] < limit:
             require(reason is None, reason)
             break
     require(
-        seconds["pull"] < 0.06,
+        seconds["pull"] < 0.055,
         "the time of a pull contains that of the push: start the clock anew",
     )
