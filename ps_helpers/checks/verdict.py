@@ -73,6 +73,7 @@ def number(result):
         value is not None and value.ndim == 0,
         f"return one number; what came is of type {type(result).__name__}",
     )
+    require(np.isfinite(value), f"return a number, not {value}")
     return float(value)
 
 
