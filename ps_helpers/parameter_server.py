@@ -113,11 +113,16 @@ class Run:
         self.records = []  # one a step, as worker_task returns them
         self.points = []  # one an evaluation: updates, seconds, loss, accuracy
         self.calls = []  # the server's, for the timeline
+        # Kept up to date, since a long run would add up its records ever more slowly.
+        self.training_began = float("inf")
+        self.total_staleness = 0
         self.next_evaluation = 0
 
-    @property
-    def training_began(self):
-        return min(record["times"][0] for record in self.records)
+    def add(self, records):
+        """Add the records of a worker task."""
+        self.training_began = min(self.training_began, records[0]["times"][0])
+        self.total_staleness += sum(record["staleness"] for record in records)
+        self.records += records
 
     def evaluate(self, classifier, weights, test):
         """Add a point: loss and accuracy of the weights on the test data."""
@@ -138,7 +143,7 @@ class Run:
         return time.time() >= self.next_evaluation
 
     def mean_staleness(self):
-        return np.mean([record["staleness"] for record in self.records])
+        return self.total_staleness / len(self.records)
 
     def table(self):
         """Return the result as lines of text."""
@@ -231,7 +236,7 @@ def collect(running, run):
     for task in ray.wait(list(running), num_returns=len(running), timeout=0)[0]:
         worker = running.pop(task)
         try:
-            run.records += ray.get(task)
+            run.add(ray.get(task))
         except ray.exceptions.RayError as error:
             reason = getattr(error, "cause", None) or error
             first_line = str(reason).strip().split("\n")[0]
