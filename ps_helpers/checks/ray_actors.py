@@ -69,11 +69,22 @@ class Handle:
 
 
 def value_of(argument):
-    return ray.get(argument) if isinstance(argument, ray.ObjectRef) else argument
+    return ray.get(argument) if is_reference(argument) else argument
 
 
 def is_reference(value):
     return isinstance(value, ray.ObjectRef)
+
+
+def fetched(results, reason):
+    """Return an answer's results as a list; refuse references, with this reason."""
+    require(
+        not is_reference(results),
+        "that is one reference; ray.get all of them, and return a list",
+    )
+    results = listed(results)
+    require(not any(map(is_reference, results)), reason)
+    return results
 
 
 @ray.remote(max_retries=0, num_returns=2)
@@ -276,13 +287,8 @@ def run_workers(answer, calls):
         "a worker was started only when another had ended: start all of them first, "
         "then ray.get",
     )
-    require(
-        not is_reference(results),
-        "that is one reference; ray.get all of them, and return a list",
-    )
-    results = listed(results)
-    require(
-        not any(map(is_reference, results)),
+    results = fetched(
+        results,
         "these are references; ray.get them to return what the workers returned",
     )
     require(
@@ -334,15 +340,7 @@ def pull_all(answer, calls):
         "a server is asked only when another has answered: call pull.remote on all, "
         "then ray.get",
     )
-    require(
-        not is_reference(found),
-        "that is one reference; ray.get all of them, and return a list",
-    )
-    found = listed(found)
-    require(
-        not any(map(is_reference, found)),
-        "these are references: ray.get them all at the end",
-    )
+    found = fetched(found, "these are references: ray.get them all at the end")
     require(
         len(found) != num_servers * len(keys),
         "you joined the lists of the servers: return one list for each server",
