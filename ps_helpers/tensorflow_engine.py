@@ -45,24 +45,25 @@ def functions(name, shapes, pixels):
         tf.TensorSpec((None, pixels), tf.float32),
         tf.TensorSpec((None,), tf.int32),
     )
+    compiled = tf.function(input_signature=signature, autograph=False)
 
     def mean_cross_entropy(weights, x, y):
         return tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits(weights, x))
         )
 
-    @tf.function(input_signature=signature, autograph=False)
+    @compiled
     def compiled_gradient(weights, x, y):
         with tf.GradientTape() as tape:
             tape.watch(weights)
             value = mean_cross_entropy(weights, x, y)
         return tape.gradient(value, weights)
 
-    @tf.function(input_signature=signature, autograph=False)
+    @compiled
     def compiled_loss(weights, x, y):
         return mean_cross_entropy(weights, x, y)
 
-    @tf.function(input_signature=signature, autograph=False)
+    @compiled
     def compiled_accuracy(weights, x, y):
         hits = tf.argmax(logits(weights, x), axis=1, output_type=tf.int32) == y
         return tf.reduce_mean(tf.cast(hits, tf.float32))
