@@ -108,7 +108,9 @@ def curves(x, lines, meaning, title=None, **axes_options):
     for marker, (label, y) in zip(MARKERS, lines.items(), strict=False):
         style = LINES.get(label, "-")
         marker = "" if label == "theory" else marker
-        ax.plot(x, y, style, marker=marker, color=COLOURS[meaning], label=label)
+        ax.plot(
+            x, y, linestyle=style, marker=marker, color=COLOURS[meaning], label=label
+        )
     ax.set(title=title or "", **axes_options)
     if axes_options.get("xscale") == "log":
         ax.set_xticks(x, [f"{value:g}" for value in x], minor=False)

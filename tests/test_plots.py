@@ -233,3 +233,11 @@ def test_a_report_shows_the_middle_of_the_run():
     widths = [round(width) for _, left, width in bars(timeline) if -1 < left < 40]
     assert sorted(widths) == [20, 20, 4970]
     assert timeline.get_xlim() == pytest.approx((0, 40))
+
+
+def test_measured_points_leave_the_line_of_theory_in_sight():
+    lines = {"measured": [1, 2], "theory": [1, 2]}
+    fig = plots.curves([1, 2], lines, meaning="one process")
+    measured, theory = fig.axes[0].lines
+    assert (measured.get_linestyle(), measured.get_marker()) == ("None", "o")
+    assert (theory.get_linestyle(), theory.get_marker()) == (":", "")
