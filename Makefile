@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test notebooks pins
+.PHONY: help lab train test bench notebooks pins
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -17,6 +17,9 @@ train: .venv/installed  ## train with four workers, e.g. make train ARGS=--help
 
 test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tests
 	$(PY) -m pytest $(ARGS)
+
+bench: .venv/installed  ## compare predicted with measured seconds of training
+	$(PY) -m pytest -s tests/benchmarks $(ARGS)
 
 notebooks: .venv/installed  ## write the student notebooks, e.g. ARGS=--check
 	$(PY) -m ps_helpers.student_notebooks $(ARGS)

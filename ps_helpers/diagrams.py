@@ -169,7 +169,41 @@ def ray_actors():
     )
 
 
-READY = 4  # how many of these notebooks are written
+def bar(y, words, new=True):
+    """Return a bar across the workers' columns, with words in it."""
+    colours = ("#FFF3EA", NEW) if new else PALE
+    return [
+        box(136, y, 448, 26, colours, 6, stroke=3 if new else 1.5),
+        text(360, y + 18, words, 14, NEW_TEXT if new else TEXT, bold=new),
+    ]
+
+
+def waiting():
+    """Return the system with a gate in the way of the pulls."""
+    gate = 132
+    parts = system("pull: when\nthe rule\nlets you go", "push: add\nan update")
+    for middle in COLUMNS:
+        parts.append(arrow((middle - 10, gate + 26), (middle - 10, BOTTOM), new=True))
+    return picture(
+        "A rule between server and workers",
+        "Pushes reach the server at once; pulls pass a gate, the rule of waiting.",
+        *parts,
+        *bar(gate, "the rule: whose updates count, and who goes on?"),
+    )
+
+
+def virtual_time():
+    """Return the system with a queue of events in place of the messages."""
+    parts = system("pull", "push")
+    return picture(
+        "Workers and server in virtual time",
+        "Messages go through a queue of events that is sorted by virtual time.",
+        *parts,
+        *bar(128, "queue: 12.0 ms worker 2, 12.4 ms worker 0, …"),
+    )
+
+
+READY = 5  # how many of these notebooks are written
 NOTEBOOKS = [  # title | what it is about
     "Start here||the idea, and is|this machine|ready?",
     "One process||read, gradient,|add: a step|of training",
@@ -201,7 +235,7 @@ def series_map():
             parts.append(text(x + 63, y + 122, "planned", 13, "#595959"))
     return picture(
         "The map of the series",
-        "Ten notebooks in reading order; the first four are ready, six are planned.",
+        "Ten notebooks in reading order; the first five are ready, five are planned.",
         *parts,
     )
 
@@ -212,6 +246,8 @@ PICTURES = {
     "one_process.svg": one_process,
     "push_and_pull.svg": push_and_pull,
     "ray_actors.svg": ray_actors,
+    "waiting.svg": waiting,
+    "virtual_time.svg": virtual_time,
 }
 
 

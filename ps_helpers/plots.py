@@ -5,6 +5,8 @@ import io
 
 import matplotlib.pyplot as plt
 from IPython.display import display
+from matplotlib.patheffects import withStroke
+from PIL import Image
 
 # Okabe and Ito's palette, distinguishable to colour-blind readers; each colour
 # means one thing in the whole series.
@@ -15,12 +17,22 @@ COLOURS = {
     "one process": "#000000",
     "synchronous": "#009E73",
     "asynchronous": "#D55E00",
-    "stale-synchronous": "#E69F00",  # for fills only: too pale for a line on white
+    "stale-synchronous": "#E69F00",  # too pale on white: a line has a dark outline
+    "backup workers": "#009E73",  # synchronous too, told apart by its line
 }
+MEANINGS = {  # of the script's rules
+    "async": "asynchronous",
+    "sync": "synchronous",
+    "ssp": "stale-synchronous",
+    "backup": "backup workers",
+}
+OUTLINE = [withStroke(linewidth=3.5, foreground="#222222")]
 LINES = {
     "one process": ":",
     "synchronous": "-",
     "asynchronous": "--",
+    "stale-synchronous": "-",
+    "backup workers": "-.",
     "measured": "",  # markers alone, to lie on or beside the line of
     "theory": ":",
 }
@@ -31,6 +43,7 @@ PHASES = {
     "compute": {"facecolor": COLOURS["worker"], "edgecolor": COLOURS["worker"]},
     "push": {"facecolor": COLOURS["message"], "edgecolor": COLOURS["message"]},
     "wait": {"facecolor": "#FFFFFF", "edgecolor": "#B0B0B0"},
+    "dropped": {"facecolor": "#DCECF7", "edgecolor": COLOURS["worker"], "hatch": "xx"},
     "serve": {"facecolor": COLOURS["server"], "edgecolor": COLOURS["server"]},
 }
 STYLE = {
@@ -53,16 +66,18 @@ STYLE = {
 plt.rcParams.update(STYLE)
 
 
-def new_figure(columns=1, **options):
-    """Return a figure in the style of the series, and its axes side by side."""
-    return plt.subplots(1, columns, **options)
+def new_figure(columns=1, rows=1, **options):
+    """Return a figure in the style of the series, and its axes."""
+    return plt.subplots(rows, columns, **options)
 
 
 def show(fig, caption):
     """Display a figure with its caption, which is also its alternative text."""
-    picture = io.BytesIO()
-    fig.savefig(picture, format="png", pil_kwargs={"optimize": True})
+    drawn, picture = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png")
     plt.close(fig)
+    few_colours = Image.open(drawn).convert("RGB").quantize(64)  # half the bytes
+    few_colours.save(picture, format="png", optimize=True)
     display(
         {
             "image/png": base64.b64encode(picture.getvalue()).decode(),
@@ -83,19 +98,45 @@ def learning_curves(runs, across="updates", title=None, axes=None):
     if axes is None:
         _, axes = new_figure(2)
     for quantity, ax in zip(("loss", "accuracy"), axes, strict=True):
-        for label, points in runs.items():
-            ax.plot(
-                [point[across] for point in points],
-                [point[quantity] for point in points],
-                LINES.get(label, "-"),
-                color=COLOURS.get(label, COLOURS["worker"]),
-                label=label,
-            )
-        ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
+        draw_runs(ax, runs, across, quantity)
     axes[1].set_ylim(0, 1)
     axes[0].legend()
     axes[0].set_title(title or "")
     return axes[0].figure
+
+
+def two_axes(runs, titles=("", "")):
+    """Draw the test loss against gradients and against seconds; return the figure.
+
+    ``runs`` is as for `learning_curves`; the points have both keys.
+    """
+    fig, axes = new_figure(2, sharey=True, figsize=(7, 2.8))
+    for ax, across, title in zip(axes, ("gradients", "seconds"), titles, strict=True):
+        draw_runs(ax, runs, across, "loss")
+        ax.set_title(title)
+    axes[1].set_ylabel("")
+    axes[1].legend()
+    return fig
+
+
+def draw_runs(ax, runs, across, quantity):
+    """Draw a line a run, in the colour and dashes of its label."""
+    for label, points in runs.items():
+        x = [point[across] for point in points]
+        draw_line(ax, label, x, [point[quantity] for point in points])
+    ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
+
+
+def draw_line(ax, label, x, y):
+    """Draw a line in the colour and dashes of its label."""
+    ax.plot(
+        x,
+        y,
+        LINES.get(label, "-"),
+        color=COLOURS.get(label, COLOURS["worker"]),
+        path_effects=OUTLINE if label == "stale-synchronous" else None,
+        label=label,
+    )
 
 
 def curves(x, lines, meaning, title=None, **axes_options):
@@ -119,7 +160,27 @@ def curves(x, lines, meaning, title=None, **axes_options):
     return fig
 
 
-def timeline(events, title=None, milliseconds=None, ax=None):
+def timelines(runs, milliseconds):
+    """Draw timelines of the same length one below the other; return the figure.
+
+    ``runs`` maps a title to events, as for `timeline`.
+    """
+    fig, axes = new_figure(rows=len(runs), sharex=True, figsize=(7, 1.6 * len(runs)))
+    for ax, (title, events) in zip(axes, runs.items(), strict=True):
+        timeline(events, title, milliseconds, ax, legend=False)
+        ax.label_outer()
+        ax.tick_params(labelsize=9)
+    shown = {phase for events in runs.values() for _, phase, *_ in events}
+    patches = [
+        plt.Rectangle((0, 0), 1, 1, label=p, **PHASES[p]) for p in PHASES if p in shown
+    ]
+    fig.legend(
+        handles=patches, loc="outside upper left", ncols=len(patches), fontsize=9
+    )
+    return fig
+
+
+def timeline(events, title=None, milliseconds=None, ax=None, legend=True):
     """Draw who did what when, a row a worker and a server; return the figure.
 
     ``events`` are tuples (row, phase, start, end), times in seconds, the row a
@@ -149,9 +210,11 @@ def timeline(events, title=None, milliseconds=None, ax=None):
         drawn.setdefault(phase, bars)
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel="milliseconds", xlim=(0, 1000 * (last - first)))
-    ax.set_title(title or "", pad=24)
+    ax.set_title(title or "", pad=24 if legend else None)
     ax.grid(axis="y", visible=False)
     shown = [phase for phase in PHASES if phase in drawn]
+    if not legend:
+        return ax.figure
     ax.legend(
         [drawn[phase] for phase in shown],
         shown,
@@ -183,16 +246,45 @@ def worker_events(records):
     return events
 
 
+def push_events(log):
+    """Return the timeline events of a log of pushes, as a `RuleServer` keeps it.
+
+    A record's "times" are those when its step began, was computed, and reached the
+    server; its "go" names the workers that were answered then.
+    """
+    events, arrivals, answered = [], {}, {}
+    for record in log:
+        worker, row = record["worker"], f"worker {record['worker']}"
+        began, computed, arrived = record["times"]
+        if worker in answered:
+            events.append((row, "pull", answered[worker], began))
+        phase = "dropped" if record["dropped"] else "compute"
+        events += [(row, phase, began, computed), (row, "push", computed, arrived)]
+        arrivals[worker] = arrived
+        for other in record["go"]:
+            events.append((f"worker {other}", "wait", arrivals[other], arrived))
+            answered[other] = arrived
+    return events
+
+
 def server_events(calls, server="server"):
     """Return the timeline events of a server's recorded calls."""
     return [(server, "serve", start, end) for _, start, end in calls]
 
 
-def report(points, records, calls, milliseconds=40):
-    """Draw a run's learning curves above a stretch of the middle of its timeline."""
-    events = worker_events(records) + server_events(calls)
+def report(points, log, calls, meaning="asynchronous", steps=4):
+    """Draw a run's learning curves above a stretch of the middle of its timeline.
+
+    The stretch is about as long as a worker needs for some steps.
+    """
+    events = push_events(log) + server_events(calls)
+    began, ended = log[0]["times"][0], log[-1]["times"][2]
+    num_workers = len({record["worker"] for record in log})
+    milliseconds = max(
+        10, round(1000 * steps * num_workers * (ended - began) / len(log))
+    )
     fig, axes = plt.subplot_mosaic("ab;cc", figsize=(8, 6))
-    learning_curves({"asynchronous": points}, "updates", axes=[axes["a"], axes["b"]])
+    learning_curves({meaning: points}, "updates", axes=[axes["a"], axes["b"]])
     title = f"{milliseconds} ms from the middle of the run"
     timeline(events, title, milliseconds, axes["c"])
     return fig

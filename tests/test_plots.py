@@ -1,6 +1,7 @@
 """Tests of the figures: what their marks say, and how they are shown."""
 
 import base64
+import itertools
 import struct
 
 import numpy as np
@@ -8,12 +9,15 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from ps_helpers import plots
+from ps_helpers.rules import Synchronous
+from ps_helpers.simulator import schedule
 
 POINTS = [
     {"updates": 0, "seconds": 0.0, "loss": 2.3, "accuracy": 0.1},
     {"updates": 10, "seconds": 0.5, "loss": 1.1, "accuracy": 0.6},
     {"updates": 20, "seconds": 0.8, "loss": 0.4, "accuracy": 0.9},
 ]
+POINTS = [{**point, "gradients": 4 * point["updates"]} for point in POINTS]
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +28,17 @@ def closed_figures():
 
 def record(worker, *times):
     return {"worker": worker, "staleness": 0, "times": list(times)}
+
+
+def push(worker, times, go, dropped=False):
+    """Return a record of a push, as a server's log has it."""
+    return {
+        "worker": worker,
+        "staleness": 0,
+        "go": go,
+        "dropped": dropped,
+        "times": list(times),
+    }
 
 
 def bars(ax):
@@ -54,20 +69,57 @@ def test_a_colour_means_the_same_in_the_whole_series():
         "synchronous": "#009E73",
         "asynchronous": "#D55E00",
         "stale-synchronous": "#E69F00",
+        "backup workers": "#009E73",
     }
+    assert set(plots.MEANINGS.values()) < plots.COLOURS.keys() & plots.LINES.keys()
+
+
+KINDS = [kind for kind in plots.LINES if kind in plots.COLOURS]
+
+
+def drawn_lines():
+    """Return kind of training -> the line that is drawn for it."""
+    _, ax = plots.new_figure()
+    plots.draw_runs(ax, dict.fromkeys(KINDS, POINTS), "updates", "loss")
+    return dict(zip(KINDS, ax.lines, strict=True))
+
+
+def colour_of_the_edge(line):
+    """Return the colour where a line meets the white, that of its outline if any."""
+    for effect in line.get_path_effects() or ():
+        outline = getattr(effect, "_gc", {})
+        if outline.get("linewidth", 0) > line.get_linewidth():
+            return outline["foreground"]
+    return line.get_color()
 
 
 def test_lines_stand_out_from_white():
-    for meaning in plots.COLOURS.keys() & plots.LINES.keys():
-        assert contrast_with_white(plots.COLOURS[meaning]) >= 3, meaning
+    for kind, line in drawn_lines().items():
+        assert contrast_with_white(colour_of_the_edge(line)) >= 3, kind
+
+
+def test_only_the_pale_line_has_an_outline():
+    outlined = [kind for kind, line in drawn_lines().items() if line.get_path_effects()]
+    pale = [kind for kind in KINDS if contrast_with_white(plots.COLOURS[kind]) < 3]
+    assert outlined == pale == ["stale-synchronous"]
 
 
 def test_kinds_of_training_differ_in_black_and_white_too():
-    kinds = [kind for kind in plots.LINES if kind in plots.COLOURS]
-    assert len(kinds) == len({plots.LINES[kind] for kind in kinds}) >= 3
+    looks = {
+        (line.get_linestyle(), bool(line.get_path_effects()))
+        for line in drawn_lines().values()
+    }
+    assert len(looks) == len(KINDS) == 5
 
 
 # Showing
+
+
+def test_a_figure_has_as_many_axes_as_asked():
+    fig, axes = plots.new_figure(columns=3, rows=2, figsize=(9, 4))
+    assert np.shape(axes) == (2, 3) and len(fig.axes) == 6
+    assert fig.get_size_inches().tolist() == [9, 4]
+    assert np.shape(plots.new_figure(2)[1]) == (2,)
 
 
 def test_show_prints_the_caption_and_makes_it_the_alternative_text(monkeypatch, capsys):
@@ -134,6 +186,31 @@ def test_learning_curves_show_the_points_from_zero(across):
             assert line.get_color() == plots.COLOURS[label]
     assert fig.axes[1].get_ylim() == (0, 1)
     assert fig.axes[0].get_title(loc="left") == "Both learn"
+
+
+def test_two_axes_show_the_loss_against_gradients_and_against_seconds():
+    runs = {"synchronous": POINTS, "stale-synchronous": POINTS[:2]}
+    fig = plots.two_axes(runs, ("Alike", "Not alike"))
+    for ax, across in zip(fig.axes, ("gradients", "seconds"), strict=True):
+        assert ax.get_xlabel() == across
+        assert ax.get_ylim()[0] == 0 and ax.get_xlim()[0] == 0
+        for line, points in zip(ax.lines, runs.values(), strict=True):
+            expected = [[point[across], point["loss"]] for point in points]
+            np.testing.assert_array_equal(line.get_xydata(), expected)
+    left, right = fig.axes
+    assert (left.get_ylabel(), right.get_ylabel()) == ("test loss", "")
+    assert left.get_ylim() == right.get_ylim()
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["Alike", "Not alike"]
+    [legend] = [ax.get_legend() for ax in fig.axes if ax.get_legend()]
+    assert [text.get_text() for text in legend.get_texts()] == list(runs)
+
+
+def test_a_run_of_another_name_is_drawn_as_a_workers():
+    _, ax = plots.new_figure()
+    plots.draw_runs(ax, {"mine": POINTS}, "updates", "accuracy")
+    [line] = ax.lines
+    assert (line.get_color(), line.get_label()) == (plots.COLOURS["worker"], "mine")
+    assert ax.get_ylabel() == "test accuracy"
 
 
 def test_curves_are_told_apart_by_their_markers():
@@ -225,14 +302,135 @@ def test_a_worker_waits_between_the_end_of_a_step_and_the_next_beginning():
     ]
 
 
-def test_a_report_shows_the_middle_of_the_run():
-    records = [record(0, 0, 1, 2, 3), record(0, 3, 5.0, 5.02, 5.04)]
-    fig = plots.report(POINTS, records, [("push", 5.03, 10)], milliseconds=40)
-    timeline = fig.axes[2]
-    # The run lasts 10 s; from 5.00 to 5.04 s it computes and pushes.
-    widths = [round(width) for _, left, width in bars(timeline) if -1 < left < 40]
-    assert sorted(widths) == [20, 20, 4970]
-    assert timeline.get_xlim() == pytest.approx((0, 40))
+def of_row(events, row):
+    """Return the events of a row that take time, without its name."""
+    return [event[1:] for event in events if event[0] == row and event[2] < event[3]]
+
+
+def test_who_pushed_waits_until_it_is_let_go_and_then_pulls():
+    log = [
+        push(0, (0, 10, 13), go=[]),
+        push(1, (0, 11, 15), go=[0, 1]),
+        push(1, (17, 20, 21), go=[]),
+        push(0, (18, 28, 31), go=[0, 1]),
+    ]
+    events = plots.push_events(log)
+    assert of_row(events, "worker 0") == [
+        ("compute", 0, 10),
+        ("push", 10, 13),
+        ("wait", 13, 15),
+        ("pull", 15, 18),
+        ("compute", 18, 28),
+        ("push", 28, 31),
+    ]
+    assert of_row(events, "worker 1") == [
+        ("compute", 0, 11),
+        ("push", 11, 15),
+        ("pull", 15, 17),
+        ("compute", 17, 20),
+        ("push", 20, 21),
+        ("wait", 21, 31),
+    ]
+    assert {row for row, *_ in events} == {"worker 0", "worker 1"}
+
+
+def test_a_step_that_was_dropped_is_shown_as_such():
+    log = [
+        push(0, (0, 2, 3), go=[0]),
+        push(1, (0, 5, 6), go=[1], dropped=True),
+        push(1, (8, 9, 10), go=[1]),
+    ]
+    assert of_row(plots.push_events(log), "worker 1") == [
+        ("dropped", 0, 5),
+        ("push", 5, 6),
+        ("pull", 6, 8),
+        ("compute", 8, 9),
+        ("push", 9, 10),
+    ]
+
+
+def test_every_phase_of_a_log_can_be_drawn():
+    log = [push(0, (0, 2, 3), go=[]), push(1, (0, 5, 6), go=[0, 1], dropped=True)]
+    log.append(push(0, (7, 8, 9), go=[0]))
+    events = plots.push_events(log) + plots.server_events([("push", 8.5, 9)])
+    [ax] = plots.timeline(events).axes
+    named = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert named == list(plots.PHASES)
+    looks = [
+        (*patch.get_facecolor(), patch.get_hatch())
+        for patch in ax.get_legend().get_patches()
+    ]
+    assert len(set(looks)) == len(plots.PHASES)
+
+
+def test_a_simulated_run_can_be_drawn():
+    """Each moment of a worker belongs to one phase, in a row without gaps."""
+    log = schedule(
+        Synchronous(needed=2),
+        3,
+        lambda worker, step: 1 + worker + step % 2,
+        num_pushes=30,
+        push=0.25,
+        serve=0.125,
+        pull=0.5,
+    )
+    events = plots.push_events(log)
+    for worker in range(3):
+        phases = of_row(events, f"worker {worker}")
+        for (_, _, end), (_, start, _) in itertools.pairwise(phases):
+            assert start == pytest.approx(end)
+
+
+def test_a_timeline_may_do_without_a_legend():
+    events = [("worker 0", "push", 0, 1)]
+    [ax] = plots.timeline(events, legend=False).axes
+    assert ax.get_legend() is None
+    assert bars(ax) == [("worker 0", 0, 1000)]
+
+
+# Reports
+
+
+def steady_log(steps):
+    """Return a log of two workers that push every second and never wait."""
+    return [
+        push(worker, (step, step + 0.5, step + 1), go=[worker])
+        for step in range(steps)
+        for worker in (0, 1)
+    ]
+
+
+def test_a_report_shows_some_steps_from_the_middle_of_the_run():
+    log = steady_log(20)
+    fig = plots.report(POINTS, log, [("push", 10.25, 10.5)], steps=3)
+    ax = fig.axes[2]
+    assert ax.get_xlim() == pytest.approx((0, 3000))  # from 10 s on
+    inside = [bar for bar in bars(ax) if 0 <= bar[1] < 1000 and bar[2] > 0]
+    assert sorted(inside) == [
+        ("server", 250, 250),
+        ("worker 0", 0, 500),
+        ("worker 0", 500, 500),
+        ("worker 1", 0, 500),
+        ("worker 1", 500, 500),
+    ]
+    assert ax.get_title(loc="left") == "3000 ms from the middle of the run"
+
+
+def test_a_report_has_the_curves_of_its_kind_of_training():
+    for meaning in plots.MEANINGS.values():
+        fig = plots.report(POINTS, steady_log(4), [], meaning)
+        for ax, quantity in zip(fig.axes[:2], ("loss", "accuracy"), strict=True):
+            [line] = ax.lines
+            expected = [[point["updates"], point[quantity]] for point in POINTS]
+            np.testing.assert_array_equal(line.get_xydata(), expected)
+            assert line.get_color() == plots.COLOURS[meaning]
+            assert line.get_label() == meaning
+
+
+def test_a_report_of_a_single_push_can_be_drawn():
+    log = [push(0, (5, 5.001, 5.002), go=[0])]
+    fig = plots.report(POINTS[:1], log, [("push", 5.001, 5.002)])
+    assert fig.axes[2].get_xlim() == pytest.approx((0, 10))
 
 
 def test_measured_points_leave_the_line_of_theory_in_sight():

@@ -12,10 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from ps_helpers import parameter_server, session
+from ps_helpers import command_line, model, parameter_server, session
+from ps_helpers.training import Run
 
 SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
@@ -54,6 +56,21 @@ def per_worker(rows):
     return [int(number) for number in rows["per worker"].split()]
 
 
+def pushes(rows):
+    """Return how many pushes there were, and how many of them were dropped."""
+    made, dropped = re.fullmatch(r"(\d+)(?:, (\d+) dropped)?", rows["pushes"]).groups()
+    assert dropped != "0"
+    return int(made), int(dropped or 0)
+
+
+def staleness(rows):
+    mean, most = re.fullmatch(
+        r"mean (\d+\.\d\d), max (\d+)", rows["staleness"]
+    ).groups()
+    assert float(mean) <= int(most)
+    return float(mean), int(most)
+
+
 def unused_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -72,6 +89,7 @@ def test_four_workers_reach_the_target_and_draw_a_picture(tmp_path):
         "test accuracy",
         "test loss",
         "updates",
+        "pushes",
         "per worker",
         "staleness",
         "seconds",
@@ -79,8 +97,8 @@ def test_four_workers_reach_the_target_and_draw_a_picture(tmp_path):
     assert 0.95 <= float(rows["test accuracy"]) <= 1
     assert len(per_worker(rows)) == 4 and min(per_worker(rows)) > 0
     assert sum(per_worker(rows)) == int(rows["updates"])
-    staleness = re.fullmatch(r"mean (\d+\.\d\d), max (\d+)", rows["staleness"])
-    assert 0 <= float(staleness[1]) <= int(staleness[2])
+    assert pushes(rows) == (int(rows["updates"]), 0)
+    assert staleness(rows)[1] > 0
     assert re.fullmatch(r"\d+\.\d, after \d+\.\d to start", rows["seconds"])
     assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
@@ -94,6 +112,64 @@ def test_tensorflow_workers_make_exactly_as_many_updates_as_asked():
     assert float(rows["test accuracy"]) > 0.5
 
 
+def train_by(rule, *arguments, updates=30):
+    """Train by a rule with workers that are slow now and then; return the table."""
+    done = run(
+        "--engine=numpy",
+        "--straggler=20",
+        f"--consistency={rule}",
+        f"--num-updates={updates}",
+        *arguments,
+    )
+    assert (done.returncode, messages(done.stderr)) == (0, [])
+    rows = table(done.stdout)
+    assert rows["updates"] == str(updates)
+    assert sum(per_worker(rows)) == pushes(rows)[0]
+    return rows
+
+
+def test_synchronous_workers_make_one_update_of_their_pushes(tmp_path):
+    picture = tmp_path / "run.svg"
+    rows = train_by("sync", "--num-workers=3", "--plot", picture)
+    assert per_worker(rows) == [30] * 3
+    assert pushes(rows) == (90, 0)
+    assert staleness(rows) == (0, 0)
+    assert "<svg" in picture.read_text()
+
+
+def test_stale_synchronous_workers_stay_together(tmp_path):
+    picture = tmp_path / "run.pdf"
+    arguments = "--staleness=1", "--num-workers=3", "--plot", picture
+    rows = train_by("ssp", *arguments, updates=90)
+    assert pushes(rows) == (90, 0)
+    assert max(per_worker(rows)) - min(per_worker(rows)) <= 2
+    assert staleness(rows)[1] <= (3 - 1) * (2 * 1 + 1)
+    assert picture.read_bytes().startswith(b"%PDF")
+
+
+def test_with_backup_workers_the_late_pushes_of_a_round_are_dropped(tmp_path):
+    picture = tmp_path / "run.png"
+    arguments = "--backup-workers=2", "--num-workers=2", "--plot", picture
+    rows = train_by("backup", *arguments, updates=60)
+    made, dropped = pushes(rows)
+    assert made - dropped == 2 * 60
+    assert dropped > 0
+    assert len(per_worker(rows)) == 4
+    assert staleness(rows)[1] > 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("rule", ["async", "sync", "ssp", "backup"])
+def test_one_worker_trains_by_every_rule(rule):
+    rows = train_by(rule, "--num-workers=1")
+    made, dropped = pushes(rows)
+    assert made - dropped == 30
+    if rule == "backup":
+        assert len(per_worker(rows)) == 2
+    else:
+        assert (dropped, per_worker(rows), staleness(rows)) == (0, [30], (0, 0))
+
+
 def test_a_run_that_diverges_ends_in_one_sentence():
     done = run("--engine=numpy", "--num-workers=1", "--learning-rate=1e30")
     assert done.returncode == 1
@@ -101,6 +177,17 @@ def test_a_run_that_diverges_ends_in_one_sentence():
         "parameter_server: the loss is not a number: lower --learning-rate."
     ]
     assert table(done.stdout)["test loss"] == "nan"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_that_diverges_warns_of_nothing_else(digits):
+    """Whether the driver sees weights this large depends on when it looks."""
+    mlp = model.load("mlp", "numpy")
+    weights = [1e30 * weight for weight in mlp.initial_weights()]
+    lost = Run()
+    lost.add(1, [{"times": [0.0, 1.0, 2.0], "staleness": 0}])
+    lost.evaluate(mlp, weights, digits[2:])
+    assert not np.isfinite(lost.points[-1]["loss"])
 
 
 # Refusals
@@ -123,10 +210,15 @@ def test_help_names_every_option_and_fits_a_terminal(capsys, monkeypatch):
         "--model",
         "--engine",
         "--seed",
+        "--consistency",
+        "--staleness",
+        "--backup-workers",
+        "--straggler",
         "--address",
         "--plot",
     }
     assert "digits,mnist,fashion_mnist" in text
+    assert "async,sync,ssp,backup" in text
     assert "python -m ps_helpers.parameter_server --num-workers=4" in text
     assert all(len(line) <= 80 for line in text.splitlines())
 
@@ -154,6 +246,19 @@ def test_help_names_every_option_and_fits_a_terminal(capsys, monkeypatch):
         ("--num-updates=5 --target-accuracy=0.9", "not allowed with"),
         ("--plot=run.txt", "run.txt must end in .png, .svg or .pdf"),
         ("--plot=nowhere/run.png", "there is no folder nowhere"),
+        ("--consistency=bsp", "bsp"),
+        ("--staleness=-1 --consistency=ssp", "-1 is not a whole number, 0 or more"),
+        ("--staleness=inf --consistency=ssp", "inf is not a whole number"),
+        ("--staleness=2", "belongs to --consistency ssp"),
+        ("--staleness=2 --consistency=backup", "belongs to --consistency ssp"),
+        ("--staleness=0 --consistency=sync", "belongs to --consistency ssp"),
+        ("--backup-workers=0", "0 is not a whole number, 1 to 64"),
+        ("--backup-workers=65", "65 is not a whole number, 1 to 64"),
+        ("--backup-workers=1", "belongs to --consistency backup"),
+        ("--backup-workers=1 --consistency=ssp", "belongs to --consistency backup"),
+        ("--straggler=-1", "-1 is not a number, 0 to 60000"),
+        ("--straggler=60001", "60001 is not a number, 0 to 60000"),
+        ("--straggler=nan", "nan is not a number"),
         ("--num-steps=3", "--num-steps"),
         ("4", "4"),
     ],
@@ -168,6 +273,23 @@ def test_a_bad_argument_is_refused_in_one_sentence(arguments, reason, capsys):
     assert reason in line
     option = arguments.partition("=")[0]
     assert option in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "staleness", "backup_workers"),
+    [
+        ("", 0, 0),
+        ("--consistency=sync", 0, 0),
+        ("--consistency=ssp", 3, 0),
+        ("--consistency=ssp --staleness=0", 0, 0),
+        ("--consistency=backup", 0, 1),
+        ("--consistency=backup --backup-workers=2", 0, 2),
+    ],
+)
+def test_a_rules_own_option_has_a_default(arguments, staleness, backup_workers):
+    options = command_line.parse("Train.", arguments.split())
+    assert options.staleness == staleness
+    assert options.backup_workers == backup_workers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,139 @@
+"""Predict how long runs on Ray take from a few numbers that are measured in one.
+
+Real runs depend on what else the machine does, so this is no part of the tests:
+`make bench` runs it, and shows the table.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import ray
+
+from ps_helpers import data, model
+from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
+from ps_helpers.simulator import schedule
+from ps_helpers.waiting import WaitingActor, waiting_task
+
+STEPS = 36  # of each worker, where all do the same number: 1 to 2 seconds
+BASE, SLOW, CHANCE = 0.02, 0.1, 0.1  # seconds of a step, and how many are slow
+TEAM = 4
+MLP = model.load("mlp", "numpy")
+DELAYS = np.where(np.random.default_rng(0).random((TEAM, 200)) < CHANCE, SLOW, BASE)
+
+Case = namedtuple("Case", "rule workers make num_updates")
+Costs = namedtuple("Costs", "gradient push serve pull")
+Row = namedtuple("Row", "rule workers measured predicted error")
+
+CASES = [
+    case
+    for n in range(1, TEAM + 1)
+    for case in (
+        Case("sync", n, lambda n=n: Synchronous(n), STEPS),
+        Case("async", n, Asynchronous, n * STEPS),
+        Case("ssp(2)", n, lambda n=n: StaleSynchronous(n, 2), n * STEPS),
+        Case(f"backup {n - 1} of {n}", n, lambda n=n: Synchronous(n - 1), STEPS),
+    )
+    if case.rule != "backup 0 of 1"
+]
+
+
+def get(reference):
+    return ray.get(reference, timeout=60)
+
+
+def run(case, train):
+    """Return the log of a run on Ray."""
+    shards = data.shards(*train, case.workers)
+    weights = MLP.initial_weights()
+    ps = WaitingActor.remote(weights, case.make(), case.workers, case.num_updates)
+    tasks = [
+        waiting_task.remote(ps, worker, shard, DELAYS[worker], 32, 0.1, "mlp", "numpy")
+        for worker, shard in enumerate(shards)
+    ]
+    get(tasks)
+    return get(ps.report.remote())[2]
+
+
+def seconds(log):
+    return log[-1]["times"][2] - min(record["times"][0] for record in log)
+
+
+def predict(case, costs):
+    def compute(worker, step):
+        return costs.gradient + DELAYS[worker, step % DELAYS.shape[1]]
+
+    return seconds(
+        schedule(
+            case.make(),
+            case.workers,
+            compute,
+            num_updates=case.num_updates,
+            push=costs.push,
+            serve=costs.serve,
+            pull=costs.pull,
+        )
+    )
+
+
+def serve_seconds():
+    """Return what the server spends on a push while more of them queue up."""
+    weights = MLP.initial_weights()
+    ps = WaitingActor.remote(weights, Asynchronous(), 1, 400)
+    get([ps.push_then_pull.remote(0, weights, []) for _ in range(400)])
+    times = [record["times"][0] for record in get(ps.report.remote())[2]]
+    return np.median(np.diff(times))
+
+
+def calibrate(train):
+    """Return the costs that one worker alone, and a queue of pushes, tell of."""
+    log = run(Case("alone", 1, Asynchronous, 2 * STEPS), train)
+    began, computed, arrived = np.transpose([record["times"] for record in log])
+    serve = serve_seconds()
+    return Costs(
+        gradient=np.median(computed - began - DELAYS[0, : len(log)]),
+        push=max(0, np.median(arrived - computed) - serve),
+        serve=serve,
+        pull=np.median(began[1:] - arrived[:-1]),
+    )
+
+
+def print_table(costs, rows):
+    spent = zip(Costs._fields, costs, strict=True)
+    print("\n" + ", ".join(f"{name} {1000 * cost:.2f} ms" for name, cost in spent))
+    print("rule            workers  measured s  predicted s    error")
+    for rule, workers, measured, predicted, error in rows:
+        print(f"{rule:16}{workers:7}{measured:12.2f}{predicted:13.2f}{error:+9.1%}")
+    print(f"median of the absolute errors: {median_error(rows):.1%}")
+
+
+def median_error(rows):
+    return np.median([abs(row.error) for row in rows])
+
+
+@pytest.fixture(scope="module")
+def rows(running_ray, digits):
+    run(Case("to start the workers' processes", TEAM, Asynchronous, 40), digits[:2])
+    costs, rows = calibrate(digits[:2]), []
+    for case in CASES:
+        measured, predicted = seconds(run(case, digits[:2])), predict(case, costs)
+        error = predicted / measured - 1
+        rows.append(Row(case.rule, case.workers, measured, predicted, error))
+    print_table(costs, rows)
+    return rows
+
+
+def test_half_of_the_predictions_are_right_to_15_percent(rows):
+    assert median_error(rows) <= 0.15
+
+
+@pytest.mark.parametrize("workers", range(1, TEAM + 1))
+def test_what_is_clearly_slower_is_predicted_to_be(rows, workers):
+    sync, async_ = (
+        next(row for row in rows if (row.rule, row.workers) == (rule, workers))
+        for rule in ("sync", "async")
+    )
+    if sync.measured > 1.15 * async_.measured:
+        assert sync.predicted > async_.predicted
+    if async_.measured > 1.15 * sync.measured:
+        assert async_.predicted > sync.predicted
