@@ -51,7 +51,7 @@ def schedule(
     while len(server.log) < num_pushes and server.version < num_updates:
         if not events:
             raise RuntimeError("all workers wait: nobody may go on")
-        arrived, worker, start, computed = heapq.heappop(events)  # the next one
+        arrived, worker, start, computed = heapq.heappop(events)
         now = max(now, arrived) + serve
         times = [moment / 1e6 for moment in (start, computed, now)]
         for w in server.push(worker, [], times):

@@ -9,7 +9,7 @@ import time
 import ray
 
 from ps_helpers import data, model
-from ps_helpers.rules import RuleServer
+from ps_helpers.rules import RuleServer, require_same_shapes
 
 
 class WaitingServer(RuleServer):
@@ -29,6 +29,7 @@ class WaitingServer(RuleServer):
 
     async def push_then_pull(self, worker, update, times):
         """Return the weights when the rule says so, None when it is over."""
+        require_same_shapes(update, self.weights)
         answer, go = asyncio.Future(), []
         self.answers[worker] = answer
         if self.version < self.num_updates:
