@@ -31,6 +31,10 @@ pins:  ## refresh the pins in requirements.txt and environment.yml
 	build/pins/bin/uv --no-config pip compile pyproject.toml --extra test \
 	    --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-annotate \
 	    --custom-compile-command "make pins" --quiet --output-file requirements.txt
+	build/pins/bin/uv --no-config pip compile --group classroom --constraint requirements.txt \
+	    --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
+	    --custom-compile-command "make pins" --quiet \
+	    --output-file tests/classroom/requirements.txt
 	$(PYTHON) -m ps_helpers.pins
 
 # The stamp goes first and comes last: an interrupted install is made anew, and so
@@ -42,4 +46,15 @@ pins:  ## refresh the pins in requirements.txt and environment.yml
 	rm -f $@
 	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
 	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# What teachers and maintainers use lives in an environment of its own: a student's
+# JupyterLab has none of it. It runs the notebooks with the kernel of .venv.
+CLASSROOM := build/classroom/bin/python
+CLASSROOM_TEST = JUPYTER_PATH=$(CURDIR)/.venv/share/jupyter $(CLASSROOM) -m pytest -p no:cacheprovider
+
+build/classroom/installed: tests/classroom/requirements.txt .venv/installed
+	test -e $@ || $(PYTHON) -m venv --clear build/classroom
+	rm -f $@
+	$(CLASSROOM) -m pip install --disable-pip-version-check --quiet -r $<
 	touch $@
