@@ -4,10 +4,10 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test bench notebooks pins
+.PHONY: help lab train test bench notebooks pins classroom words site site-test grade-test browser-test memory
 
 help:  ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
 
 lab: .venv/installed  ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ROOT) $(ARGS)
@@ -23,6 +23,7 @@ bench: .venv/installed  ## compare predicted with measured seconds of training
 
 notebooks: .venv/installed  ## write the student notebooks, e.g. ARGS=--check
 	$(PY) -m ps_helpers.student_notebooks $(ARGS)
+	$(PY) -m ps_helpers.glossary $(filter --check,$(ARGS))
 
 # uv, because pip cannot resolve for other systems and Pythons than its own.
 pins:  ## refresh the pins in requirements.txt and environment.yml
@@ -58,3 +59,23 @@ build/classroom/installed: tests/classroom/requirements.txt .venv/installed
 	rm -f $@
 	$(CLASSROOM) -m pip install --disable-pip-version-check --quiet -r $<
 	touch $@
+
+classroom: words site-test grade-test browser-test  ## these four, in about 20 minutes
+
+words: build/classroom/installed  ## check spelling and links
+	$(CLASSROOM_TEST) tests/classroom/test_words.py $(ARGS)
+
+site: build/classroom/installed  ## render the series to build/site
+	$(CLASSROOM) site/build.py
+
+site-test: build/classroom/installed  ## render it, and check every page in a browser
+	$(CLASSROOM_TEST) tests/classroom/test_site.py $(ARGS)
+
+grade-test: build/classroom/installed  ## hand out, submit and grade the notebooks
+	$(CLASSROOM_TEST) tests/classroom/test_nbgrader.py $(ARGS)
+
+browser-test: build/classroom/installed  ## run the notebooks in a real browser
+	$(CLASSROOM_TEST) tests/classroom/test_browser.py $(ARGS)
+
+memory: .venv/installed  ## measure the notebooks in 2 GB; fills in README's table
+	$(PY) tests/classroom/memory.py $(ARGS)

@@ -3,9 +3,10 @@
     python -m ps_helpers.parameter_server --num-workers=4
 
 The server is an actor that holds the weights. Every worker task receives the
-server's handle and repeats three steps: pull the weights, compute an update from
-a batch of its own shard of the data, push the update. By default nobody waits for
-anybody else: training is asynchronous; --consistency chooses another rule.
+server's handle and repeats three steps: pull the weights, compute an update
+from a batch of its own shard of the data, push the update. By default nobody
+waits for anybody else: training is asynchronous; --consistency chooses another
+rule.
 Notebooks 01 to 04 build this program.
 """
 

@@ -71,22 +71,27 @@ def new_figure(columns=1, rows=1, **options):
     return plt.subplots(rows, columns, **options)
 
 
-def show(fig, caption):
-    """Display a figure with its caption, which is also its alternative text."""
+def show(fig, caption, handle=None):
+    """Display a figure with its caption, which is also its alternative text.
+
+    Returns a handle. Given one, the figure takes the place of what it displayed.
+    """
     drawn, picture = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, format="png")
     plt.close(fig)
     few_colours = Image.open(drawn).convert("RGB").quantize(64)  # half the bytes
     few_colours.save(picture, format="png", optimize=True)
-    display(
-        {
-            "image/png": base64.b64encode(picture.getvalue()).decode(),
-            "text/plain": caption,
-        },
-        metadata={"image/png": {"alt": caption}},
-        raw=True,
-    )
+    contents = {
+        "image/png": base64.b64encode(picture.getvalue()).decode(),
+        "text/plain": caption,
+    }
+    how = {"metadata": {"image/png": {"alt": caption}}, "raw": True}
+    if handle:
+        handle.update(contents, **how)
+        return handle
+    handle = display(contents, display_id=True, **how)
     print(caption)
+    return handle
 
 
 def learning_curves(runs, across="updates", title=None, axes=None):
@@ -165,8 +170,9 @@ def timelines(runs, milliseconds):
 
     ``runs`` maps a title to events, as for `timeline`.
     """
-    fig, axes = new_figure(rows=len(runs), sharex=True, figsize=(7, 1.6 * len(runs)))
-    for ax, (title, events) in zip(axes, runs.items(), strict=True):
+    size = 7, 0.4 + 1.6 * len(runs)
+    fig, axes = new_figure(rows=len(runs), sharex=True, figsize=size, squeeze=False)
+    for [ax], (title, events) in zip(axes, runs.items(), strict=True):
         timeline(events, title, milliseconds, ax, legend=False)
         ax.label_outer()
         ax.tick_params(labelsize=9)

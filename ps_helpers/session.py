@@ -6,24 +6,46 @@ import os
 import shutil
 import socket
 import tempfile
+from pathlib import Path
 
 import psutil
 import ray
+import ray._private.node
 
 from ps_helpers import machine
 
 OBJECT_STORE_BYTES = 78_643_200  # the least that Ray accepts
 GB = 10**9
-# Measured, notebook and JupyterLab not counted: plain Ray with one server, and
-# each worker. A TensorFlow worker owns 260 MB; the 330 MB of library pages that
-# all workers share are counted with Ray.
-RAY_BYTES = {"tensorflow": 0.95 * GB, "numpy": 0.6 * GB}
-WORKER_BYTES = {"tensorflow": 0.26 * GB, "numpy": 0.08 * GB}
+# Measured, JupyterLab and other notebooks not counted. Ray: its own processes, the
+# servers, the growth of the notebook's kernel, and for TensorFlow the 200 MB of
+# library pages that all workers share. A TensorFlow worker owns 220 MB, a NumPy one
+# 60 MB.
+RAY_BYTES = {"tensorflow": 0.75 * GB, "numpy": 0.5 * GB}
+WORKER_BYTES = {"tensorflow": 0.25 * GB, "numpy": 0.065 * GB}
 DRIVER_VARIABLE = "PS_HELPERS_DRIVER"  # marks Ray's processes with their driver's pid
+LEAN = Path(__file__).with_name("lean")  # its module says what it spares
 
 
 class SessionError(RuntimeError):
     """Ray cannot be started here; the message says what to do."""
+
+
+class _SmallNode(ray._private.node.Node):
+    """A node that does not start what a notebook never uses.
+
+    These are Ray's autoscaler, the server of its dashboard, which Ray starts even
+    without the dashboard, and the reader of logs that are not shown. Each takes
+    70 MB, and on one core a second or two of the start.
+    """
+
+    def start_monitor(self):
+        pass
+
+    def start_api_server(self, **_):
+        pass
+
+    def start_log_monitor(self):
+        pass
 
 
 def choose_engine(num_workers=4):
@@ -70,6 +92,7 @@ def start(num_workers=4, engine="numpy", address=None, data_bytes=0):
         RAY_USAGE_STATS_ENABLED="0",
         RAY_enable_worker_prestart="0",  # no idle workers: they would cost 65 MB each
         RAY_prestart_worker_first_driver="0",
+        RAY_task_events_report_interval_ms="0",  # a record of each call: 50 MB, 4 s
         RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",  # its warning is about accelerators
     )
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -79,13 +102,14 @@ def start(num_workers=4, engine="numpy", address=None, data_bytes=0):
         _end_ray_processes(lambda driver: not psutil.pid_exists(driver))
         _require_memory(num_workers, engine)
         os.environ[DRIVER_VARIABLE] = str(os.getpid())
-        ray.init(
-            address="local",  # also where RAY_ADDRESS or `ray start` offers a cluster
-            num_cpus=num_workers,
-            include_dashboard=False,
-            **_object_store(OBJECT_STORE_BYTES + int(1.2 * data_bytes)),
-            **quiet,
-        )
+        with _lean_processes():
+            ray.init(
+                address="local",  # also where RAY_ADDRESS or `ray start` offers one
+                num_cpus=num_workers,
+                include_dashboard=False,
+                **_object_store(OBJECT_STORE_BYTES + int(1.2 * data_bytes)),
+                **quiet,
+            )
     _require_cpus(num_workers)
 
 
@@ -94,6 +118,21 @@ def stop():
     if ray.is_initialized():
         ray.shutdown()
     _end_ray_processes(lambda driver: driver == os.getpid())
+
+
+@contextlib.contextmanager
+def _lean_processes():
+    """Let Ray start fewer and smaller processes; they inherit the environment."""
+    path, node = os.environ.get("PYTHONPATH"), ray._private.node.Node
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LEAN), path]))
+    ray._private.node.Node = _SmallNode
+    try:
+        yield
+    finally:
+        ray._private.node.Node = node
+        os.environ.pop("PYTHONPATH")
+        if path is not None:
+            os.environ["PYTHONPATH"] = path
 
 
 def _connect(address, quiet):
@@ -132,7 +171,8 @@ def _require_memory(num_workers, engine):
         raise SessionError(
             f"{num_workers} {engine} workers need about {needed / GB:.1f} GB and "
             f"{free / GB:.1f} GB are free: shut down the other notebooks' kernels "
-            "(Kernel > Shut Down All Kernels), or start fewer workers."
+            "(Kernel > Shut Down All Kernels…, then run this notebook again), or "
+            "start fewer workers."
         )
 
 

@@ -1,9 +1,10 @@
 """Write the student notebooks from the teacher's, or check that they agree.
 
 The teacher's notebook is the source; the student's differs in its solutions, in the
-cells tagged "teacher" and in links. Both are stored executed. Whatever might let a
-solution through is an error. Exit status: 0 for success, 1 for a difference that
---check found, 2 for a mistake in the sources, a cell that raised or a wrong call.
+cells tagged "teacher", in links and in nbgrader's metadata, which exercises in the
+teacher's get from here. Both are stored executed. Whatever might let a solution
+through is an error. Exit status: 0 for success, 1 for a difference that --check found,
+2 for a mistake in the sources, a cell that raised or a wrong call.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKerne
 
 MARKERS = BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "# YOUR CODE HERE", "raise NotImplementedError"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+CHECK = re.compile(r"^check\((\w+)\)$", re.MULTILINE)
 PARENT_LINK = re.compile(r"""(\]\(<?|\b(?:src|href)=["'])\.\./""")
 TIMEOUT = 120  # seconds for a cell
 METADATA = {
@@ -70,8 +73,50 @@ def without_solutions(source):
     return "\n".join(kept)
 
 
+def solution_lines(cell):
+    """Return the lines of a cell's solution that are neither empty nor comments."""
+    lines = [line.strip() for line in cell.source.splitlines()]
+    if cell.cell_type != "code" or BEGIN not in lines:
+        return []
+    solution = "\n".join(lines).partition(BEGIN)[2].partition(END)[0].splitlines()
+    return [line for line in solution if line and not line.startswith("#")]
+
+
+def mark_exercises(notebook):
+    """Give the two cells of each exercise the metadata by which nbgrader grades.
+
+    An exercise is a cell with a solution, and after it a cell that checks its answer.
+    Every two lines of the solution, begun ones too, are worth a point: 1, 2 or 3.
+    Raises SourceError for a solution that no cell checks.
+    """
+    following = [*notebook.cells[1:], nbformat.v4.new_raw_cell()]
+    for number, (cell, after) in enumerate(zip(notebook.cells, following, strict=True)):
+        lines = solution_lines(cell)
+        if not lines or "teacher" in cell.metadata.get("tags", []):
+            continue
+        checked = CHECK.search(after.source)
+        name = checked[1] if checked else "NAME"
+        if not re.search(rf"^(def|class) {name}\b", cell.source, re.MULTILINE):
+            reason = f"no cell check({name}) follows the solution of {name}"
+            raise SourceError(f"cell {number + 1}: {reason} (id {cell.id})")
+        points = min(3, (len(lines) + 1) // 2)
+        answer = {"grade": False, "grade_id": f"{name}-answer", "locked": False}
+        check = {"grade": True, "grade_id": name, "locked": True, "points": points}
+        for marked, marks in ((cell, answer), (after, check)):
+            marks |= {"schema_version": 3, "solution": marked is cell, "task": False}
+            marked.metadata["nbgrader"] = nbformat.from_dict(marks)
+
+
+def is_stored(output):
+    """Return whether an output is kept: no bars of progress, and no live widgets."""
+    return output.get("name") != "stderr" and WIDGET not in output.get("data", {})
+
+
 def normalise(notebook):
-    """Drop the metadata and outputs that never repeat; change and return a notebook."""
+    """Bring a notebook into the form in which it is stored; return it.
+
+    What never repeats is dropped, and exercises with a solution are marked.
+    """
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
@@ -80,7 +125,8 @@ def normalise(notebook):
         for name in set(cell.metadata) - {"tags", "collapsed", "jupyter"}:
             del cell.metadata[name]
         if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+            cell.outputs = [out for out in cell.outputs if is_stored(out)]
+    mark_exercises(notebook)
     return notebook
 
 
@@ -95,6 +141,7 @@ def student_variant(notebook):
     for number, cell in enumerate(cells, 1):
         if "teacher" in cell.metadata.get("tags", []):
             continue
+        cell.metadata.pop("nbgrader", None)
         try:
             if cell.cell_type == "code":
                 cell.source = without_solutions(cell.source)
@@ -155,6 +202,7 @@ def execute(notebook, path):
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         extra_arguments=["--log-level=ERROR"],  # silences notes on the connection
+        store_widget_state=False,
         coalesce_streams=True,  # how often a stream was flushed never repeats
     )
     with client.setup_kernel():
@@ -202,7 +250,7 @@ def form_differences(notebook):
     if code and not any(cell.outputs for cell in code):
         yield "not stored executed: there are no outputs"
     if notebook != normalise(copy.deepcopy(notebook)):
-        yield "foreign metadata or stderr outputs are stored"
+        yield "metadata or stderr outputs are not what this command stores"
 
 
 def cell_differences(expected, stored):

@@ -563,7 +563,7 @@ def _(servers, keys):
     return sum(ray.get([server.pull.remote(keys) for server in servers]), [])
 
 
-@wrong("pull_all", "sorts by key", words="return one list of weights for each of 3 ser")
+@wrong("pull_all", "sorts by key", words="one list of weights for each of 3 servers")
 def _(servers, keys):
     pulled = ray.get([server.pull.remote(keys) for server in servers])
     return list(zip(*pulled, strict=True))

@@ -23,6 +23,15 @@ def children():
 # With Ray, first: what follows stops it
 
 
+def test_ray_starts_no_process_that_a_notebook_never_uses(running_ray):
+    commands = " ".join(" ".join(process.cmdline()) for process in children())
+    assert "raylet" in commands  # or Ray's processes are not seen at all
+    for helper in ("monitor.py", "dashboard.py", "log_monitor.py"):
+        assert helper not in commands
+    modules = ray.remote(lambda: set(sys.modules))
+    assert "lark" not in ray.get(modules.remote(), timeout=60)  # see ps_helpers/lean
+
+
 def test_ray_starts_anew_and_stops_without_a_trace(running_ray, monkeypatch):
     first = {process.pid for process in children()}
     assert first
@@ -141,6 +150,27 @@ def test_ray_is_small_quiet_and_silent_about_its_users(no_ray):
     assert options["log_to_driver"] is False
     assert options["object_store_memory"] == 78_643_200  # the least Ray accepts
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+@pytest.mark.parametrize("own", [None, "/somewhere"])
+def test_what_makes_rays_processes_lean_is_undone(no_ray, monkeypatch, own):
+    node, seen = ray._private.node.Node, []
+    if own is None:
+        os.environ.pop("PYTHONPATH", None)
+    else:
+        os.environ["PYTHONPATH"] = own
+
+    def fail(**options):
+        seen.extend(os.environ["PYTHONPATH"].split(os.pathsep))
+        seen.append(ray._private.node.Node is not node)
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(RuntimeError, match="no"):
+        session.start(1)
+    assert seen == [str(session.LEAN), *filter(None, [own]), True]
+    assert os.environ.get("PYTHONPATH") == own
+    assert ray._private.node.Node is node
 
 
 # Ray's processes of drivers that have died

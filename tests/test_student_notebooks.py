@@ -18,6 +18,9 @@ EXERCISE = """def double(x):
 
 
 print("ready")"""
+CHECK = """check = callable
+
+check(double)"""
 
 
 def notebook(*sources, tags=()):
@@ -33,7 +36,7 @@ def executed(tmp_path_factory):
     """Return a folder with one executed notebook in both variants; starts kernels."""
     path = tmp_path_factory.mktemp("notebooks")
     (path / "teacher").mkdir()
-    teacher = notebook(EXERCISE, tags=["teacher"])
+    teacher = notebook(EXERCISE, CHECK, tags=["teacher"])
     nbformat.write(teacher, path / "teacher" / "00_small.ipynb")
     assert main(["--folder", str(path)]) == 0
     return path
@@ -96,7 +99,7 @@ def test_a_marker_in_a_text_cell_is_refused():
 
 
 def test_what_only_teachers_see_may_hold_anything():
-    cell = v4.new_code_cell("# a solution", metadata={"tags": ["teacher"]})
+    cell = v4.new_code_cell(EXERCISE, metadata={"tags": ["teacher"]})
     student = student_notebooks.student_variant(v4.new_notebook(cells=[cell]))
     assert student.cells == []
 
@@ -123,9 +126,9 @@ def test_both_variants_are_stored_executed_and_agree(folder, capsys):
     assert main(["--check", "--folder", str(folder)]) == 0
     assert "agree" in capsys.readouterr().out
     student = nbformat.read(folder / "00_small.ipynb", 4)
-    assert [cell.cell_type for cell in student.cells] == ["code", "markdown"]
+    assert [cell.cell_type for cell in student.cells] == ["code", "code", "markdown"]
     assert student.cells[0].outputs[0].text == "ready\n"
-    assert student.cells[1].source == "A [picture](figures/idea.svg)."
+    assert student.cells[2].source == "A [picture](figures/idea.svg)."
 
 
 def edit_source(stored):
@@ -149,6 +152,10 @@ def edit_metadata(stored):
     stored.metadata["kernelspec"]["name"] = "my-kernel"
 
 
+def mark(stored):
+    stored.cells[0].metadata["nbgrader"] = {"points": 1}
+
+
 def drop_cell(stored):
     del stored.cells[1]
 
@@ -162,9 +169,10 @@ def leak(stored):
     [
         (edit_source, "differs"),
         (edit_tags, "differs"),
+        (mark, "differs"),
         (edit_counts, "not stored executed"),
         (edit_outputs, "not stored executed"),
-        (edit_metadata, "foreign metadata"),
+        (edit_metadata, "not what this command stores"),
         (drop_cell, "number of cells"),
         (leak, "leaks"),
     ],
@@ -179,6 +187,15 @@ def test_a_teachers_notebook_that_changed_is_found(folder, capsys):
     change(folder / "teacher" / "00_small.ipynb", edit_source)
     assert main(["--check", "--folder", str(folder)]) == 1
     assert "differs" in capsys.readouterr().err
+
+
+def test_an_exercise_without_its_metadata_is_found(folder, capsys):
+    def unmark(stored):
+        assert stored.cells[1].metadata.pop("nbgrader")["grade_id"] == "double"
+
+    change(folder / "teacher" / "00_small.ipynb", unmark)
+    assert main(["--check", "--folder", str(folder)]) == 1
+    assert "not what this command stores" in capsys.readouterr().err
 
 
 def test_missing_and_additional_files_are_found(folder, capsys):
