@@ -71,11 +71,13 @@ def new_figure(columns=1, rows=1, **options):
     return plt.subplots(rows, columns, **options)
 
 
-def show(fig, caption, handle=None):
-    """Display a figure with its caption, which is also its alternative text.
+def show(fig, caption):
+    """Display a figure with its caption, which is also its alternative text."""
+    replace(None, fig, caption)
 
-    Returns a handle. Given one, the figure takes the place of what it displayed.
-    """
+
+def replace(handle, fig, caption):
+    """Display a figure in the place of that of a handle, if any; return a handle."""
     drawn, picture = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, format="png")
     plt.close(fig)

@@ -48,6 +48,6 @@ class GrowingCurves:
             }
             self.runs[label].append(point)
             fig = plots.two_axes(self.runs, ("per gradient", "per second"))
-            self.handle = plots.show(fig, self.caption, self.handle)
+            self.handle = plots.replace(self.handle, fig, self.caption)
 
         return add_point

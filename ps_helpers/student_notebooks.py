@@ -202,7 +202,6 @@ def execute(notebook, path):
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         extra_arguments=["--log-level=ERROR"],  # silences notes on the connection
-        store_widget_state=False,
         coalesce_streams=True,  # how often a stream was flushed never repeats
     )
     with client.setup_kernel():

@@ -8,9 +8,7 @@ html_title = project
 language = "en"
 
 extensions = ["myst_nb"]
-# notebooks is a link to the folder beside this one, so that the notebooks' own links
-# and figures keep their paths; the teachers' have the solutions.
-exclude_patterns = ["notebooks/teacher", "**/.ipynb_checkpoints"]
+myst_heading_anchors = 2  # the glossary's terms are headings
 nb_execution_mode = "off"  # the pages show the stored outputs
 
 html_theme = "furo"
