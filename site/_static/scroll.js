@@ -1,0 +1,16 @@
+// What scrolls sideways can be reached by keyboard, and says what it is.
+function markScrolling() {
+  for (const block of document.querySelectorAll("pre, .table-wrapper")) {
+    if (block.scrollWidth > block.clientWidth) {
+      const output = block.closest(".cell_output");
+      block.tabIndex = 0;
+      block.setAttribute("role", "region");
+      block.setAttribute("aria-label", output ? "Output" : block.matches("pre") ? "Code" : "Table");
+    } else {
+      for (const name of ["tabindex", "role", "aria-label"]) block.removeAttribute(name);
+    }
+  }
+}
+
+addEventListener("load", markScrolling);
+addEventListener("resize", markScrolling);

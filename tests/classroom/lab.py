@@ -39,9 +39,8 @@ LOOK = """cells => cells.map(cell => ({
         '[data-mime-type="application/vnd.jupyter.stderr"],' +
         '[data-mime-type="application/vnd.jupyter.error"]'
     )].map(output => output.innerText),
-    figures: [...cell.querySelectorAll('img')].map(
-        image => image.naturalWidth > 0 && image.alt !== ''
-    ),
+    figures: [...cell.querySelectorAll('img')].map(image => image.naturalWidth > 0),
+    alts: [...cell.querySelectorAll('.jp-MarkdownOutput img')].map(image => image.alt),
 }))"""
 
 
@@ -210,16 +209,33 @@ class Notebook:
         assert not red, f"{self.where(index)} shows in red: {red}"
 
     def require_outputs(self, index):
-        """Require outputs and figures as stored, and no error."""
+        """Require as many outputs and figures as stored, all drawn, and no error."""
         self.require_no_error(index)
         cell, where = self.cells[index], self.where(index)
-        if cell.get("outputs"):
-            assert self.look()[index]["outputs"], f"{where} shows no output"
         self.wait(
             lambda: self.look()[index]["figures"],
             [True] * number_of_figures(cell),
-            f"{where}: which of its figures are drawn and have an alternative text",
+            f"{where}: which of its figures are drawn",
         )
+        seen = self.look()[index]
+        assert all(seen["alts"]), f"{where}: a figure has no alternative text"
+        outputs = len(cell.get("outputs", []))
+        assert seen["outputs"] == outputs, (
+            f"{where} shows {seen['outputs']} outputs, not {outputs}: {seen['text']!r}"
+        )
+
+    def require_captions(self, index, cell):
+        """Require that a saved figure's alternative text can be read in the page.
+
+        JupyterLab does not hand it on to the image, so that it must be printed too.
+        """
+        where, text = self.where(index), " ".join(self.look()[index]["text"].split())
+        for output in cell.outputs:
+            assert output.output_type != "error", f"{where}: an error is saved"
+            if "image/png" in output.get("data", {}):
+                caption = output.metadata.get("image/png", {}).get("alt")
+                assert caption, f"{where}: a figure has no alternative text"
+                assert caption in text, f"{where}: {caption!r} is not in {text!r}"
 
     def replace(self, index, source):
         """Replace the source of a cell, and leave the cursor in it."""
