@@ -212,6 +212,8 @@ class Notebook:
         """Require as many outputs and figures as stored, all drawn, and no error."""
         self.require_no_error(index)
         cell, where = self.cells[index], self.where(index)
+        if is_live(cell):
+            return
         self.wait(
             lambda: self.look()[index]["figures"],
             [True] * number_of_figures(cell),
@@ -278,13 +280,20 @@ class Notebook:
     def save(self):
         """Save the notebook, and return it once the file is written."""
         self.page.keyboard.press("Control+s")
-        saved = lambda: nbformat.read(self.path, 4)  # noqa: E731
         self.wait(
-            lambda: [saved().cells[i].execution_count for i in self.code],
+            self.saved_prompts,
             list(range(1, len(self.code) + 1)),
             f"{self.name}: the saved prompts",
         )
-        return saved()
+        return nbformat.read(self.path, 4)
+
+    def saved_prompts(self):
+        """Return the prompts in the file, or None while it is being written."""
+        try:
+            cells = nbformat.read(self.path, 4).cells
+        except nbformat.reader.NotJSONError:
+            return None
+        return [cells[i].execution_count for i in self.code]
 
     def shut_down(self):
         """Shut the kernel down, and wait until the server has none."""
@@ -302,6 +311,12 @@ class Notebook:
             self.page.wait_for_timeout(1000)
         self.page.screenshot(path=path)
         self.page.set_viewport_size(size)
+
+
+def is_live(cell):
+    """Return whether a cell shows sliders or progress, which are not stored."""
+    ignored = "nbval-ignore-output" in cell.metadata.get("tags", [])
+    return cell.cell_type == "code" and ignored and not cell.outputs
 
 
 def number_of_figures(cell):
