@@ -304,10 +304,11 @@ class Notebook:
         """Store a picture of the window, or of the whole notebook in a tall window."""
         size = self.page.viewport_size
         if whole:
-            height = self.page.locator(".jp-WindowedPanel-outer").evaluate(
-                "panel => panel.scrollHeight"
-            )
+            panel = self.page.locator(".jp-WindowedPanel-outer")
+            height = panel.evaluate("panel => panel.scrollHeight")
             self.page.set_viewport_size({**size, "height": height + 150})
+            self.page.wait_for_timeout(1000)
+            panel.evaluate("panel => { panel.scrollTop = 0 }")
             self.page.wait_for_timeout(1000)
         self.page.screenshot(path=path)
         self.page.set_viewport_size(size)
