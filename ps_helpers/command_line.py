@@ -4,7 +4,10 @@ import argparse
 import os
 from pathlib import Path
 
-from ps_helpers import data, model
+from ps_helpers import data, model, rules
+
+# Option -> the rule that it belongs to, and its default there.
+OF_ONE_RULE = {"staleness": ("ssp", 3), "backup_workers": ("backup", 1)}
 
 
 def number(kind, low, high=float("inf")):
@@ -47,18 +50,13 @@ def parse(documentation, arguments=None):
     """Return the options of the command line; refuse those that do not fit together."""
     parser = make_parser(documentation)
     options = parser.parse_args(arguments)
-    for option, rule, default in (
-        ("staleness", "ssp", 3),
-        ("backup_workers", "backup", 1),
-    ):
-        name = "--" + option.replace("_", "-")
-        if options.consistency == rule:
-            if getattr(options, option) is None:
-                setattr(options, option, default)
-        elif getattr(options, option) is not None:
+    for option, (rule, default) in OF_ONE_RULE.items():
+        chosen = options.consistency == rule
+        if getattr(options, option) is None:
+            setattr(options, option, default if chosen else 0)
+        elif not chosen:
+            name = "--" + option.replace("_", "-")
             parser.error(f"argument {name}: it belongs to --consistency {rule}")
-        else:
-            setattr(options, option, 0)
     if options.num_updates is not None:
         options.target_accuracy = float("inf")  # only the number of updates stops it
     return options
@@ -139,7 +137,7 @@ def make_parser(documentation):
     )
     add(
         "--consistency",
-        choices=("async", "sync", "ssp", "backup"),
+        choices=rules.NAMES,
         default="async",
         help="who waits for whom: nobody; everybody, in rounds, whose update is the "
         "mean of all; those too far ahead of the slowest; everybody, but for the "

@@ -169,12 +169,11 @@ def ray_actors():
     )
 
 
-def bar(y, words, new=True):
-    """Return a bar across the workers' columns, with words in it."""
-    colours = ("#FFF3EA", NEW) if new else PALE
+def bar(y, words):
+    """Return a highlighted bar across the workers' columns, with words in it."""
     return [
-        box(136, y, 448, 26, colours, 6, stroke=3 if new else 1.5),
-        text(360, y + 18, words, 14, NEW_TEXT if new else TEXT, bold=new),
+        box(136, y, 448, 26, ("#FFF3EA", NEW), 6, stroke=3),
+        text(360, y + 18, words, 14, NEW_TEXT, bold=True),
     ]
 
 

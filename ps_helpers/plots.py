@@ -20,12 +20,6 @@ COLOURS = {
     "stale-synchronous": "#E69F00",  # too pale on white: a line has a dark outline
     "backup workers": "#009E73",  # synchronous too, told apart by its line
 }
-MEANINGS = {  # of the script's rules
-    "async": "asynchronous",
-    "sync": "synchronous",
-    "ssp": "stale-synchronous",
-    "backup": "backup workers",
-}
 OUTLINE = [withStroke(linewidth=3.5, foreground="#222222")]
 LINES = {
     "one process": ":",
@@ -178,21 +172,27 @@ def timelines(runs, milliseconds):
         timeline(events, title, milliseconds, ax, legend=False)
         ax.label_outer()
         ax.tick_params(labelsize=9)
-    shown = {phase for events in runs.values() for _, phase, *_ in events}
-    patches = [
-        plt.Rectangle((0, 0), 1, 1, label=p, **PHASES[p]) for p in PHASES if p in shown
-    ]
-    fig.legend(
-        handles=patches, loc="outside upper left", ncols=len(patches), fontsize=9
-    )
+    phases = {phase for events in runs.values() for _, phase, *_ in events}
+    fig.legend(loc="outside upper left", **legend_of(phases))
     return fig
+
+
+def legend_of(phases):
+    """Return the options of a legend, in one row, of these phases of timelines."""
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, linewidth=0.5, label=phase, **look)
+        for phase, look in PHASES.items()
+        if phase in phases
+    ]
+    return {"handles": handles, "ncols": len(handles), "fontsize": 9}
 
 
 def timeline(events, title=None, milliseconds=None, ax=None, legend=True):
     """Draw who did what when, a row a worker and a server; return the figure.
 
     ``events`` are tuples (row, phase, start, end), times in seconds, the row a
-    name such as "worker 0" or "server"; see `worker_events` and `server_events`.
+    name such as "worker 0" or "server"; see `worker_events`, `push_events` and
+    `server_events`.
     With ``milliseconds`` only a stretch of that length is drawn, from the middle.
     """
     first = min(start for _, _, start, _ in events)
@@ -203,11 +203,11 @@ def timeline(events, title=None, milliseconds=None, ax=None, legend=True):
     rows = sorted({row for row, *_ in events}, reverse=True)
     if ax is None:
         _, ax = new_figure(figsize=(7, 1.2 + 0.4 * len(rows)))
-    drawn = {}
+    drawn = set()
     for row, phase, start, end in events:
         if start > last or end < first:
             continue
-        bars = ax.barh(
+        ax.barh(
             rows.index(row),
             1000 * (end - start),
             left=1000 * (start - first),
@@ -215,23 +215,14 @@ def timeline(events, title=None, milliseconds=None, ax=None, legend=True):
             linewidth=0.5,
             **PHASES[phase],
         )
-        drawn.setdefault(phase, bars)
+        drawn.add(phase)
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel="milliseconds", xlim=(0, 1000 * (last - first)))
     ax.set_title(title or "", pad=24 if legend else None)
     ax.grid(axis="y", visible=False)
-    shown = [phase for phase in PHASES if phase in drawn]
-    if not legend:
-        return ax.figure
-    ax.legend(
-        [drawn[phase] for phase in shown],
-        shown,
-        ncols=len(shown),
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        borderaxespad=0.2,
-        fontsize=9,
-    )
+    if legend:
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        ax.legend(**place, **legend_of(drawn))
     return ax.figure
 
 

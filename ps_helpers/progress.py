@@ -3,6 +3,7 @@
 import ray
 
 from ps_helpers import plots
+from ps_helpers.rules import duration
 
 
 def watch(ps, tasks, look=None, seconds=1):
@@ -12,11 +13,13 @@ def watch(ps, tasks, look=None, seconds=1):
     When a worker fails or the reader interrupts, the server is ended, and with it
     its workers: they give their places back.
     """
+    log = []
     try:
         while tasks:
             done, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=seconds)
             ray.get(done)
-            _, weights, log = ray.get(ps.report.remote())
+            _, weights, records = ray.get(ps.report.remote(len(log)))
+            log += records
             if look and log:
                 look(weights, log)
     except BaseException:
@@ -40,10 +43,9 @@ class GrowingCurves:
         self.runs[label] = [self.start]
 
         def add_point(weights, log):
-            began = min(record["times"][0] for record in log)
             point = {
                 "gradients": len(log),
-                "seconds": log[-1]["times"][2] - began,
+                "seconds": duration(log),
                 "loss": self.classifier.loss(weights, *self.test),
             }
             self.runs[label].append(point)

@@ -10,6 +10,13 @@ from collections import Counter
 
 import numpy as np
 
+NAMES = {  # the rules of the script
+    "async": "asynchronous",
+    "sync": "synchronous",
+    "ssp": "stale-synchronous",
+    "backup": "backup workers",
+}
+
 
 class Asynchronous:
     """Nobody waits: every update is applied when it comes."""
@@ -118,9 +125,7 @@ class RuleServer:
         apply, go = self.rule.push(worker, fresh=staleness == 0)
         if apply:
             parts = zip(*(self.updates[w] for w in apply), strict=True)
-            means = [sum(part) / len(part) for part in parts]
-            self.weights = list(map(np.add, self.weights, means))  # new arrays
-            self.version += 1
+            self.add([sum(part) / len(part) for part in parts])
         for w in go:
             self.pulled[w] = self.version
         self.log.append(
@@ -134,5 +139,14 @@ class RuleServer:
         )
         return go
 
-    def report(self):
-        return self.version, self.weights, self.log
+    def add(self, update):
+        self.weights = list(map(np.add, self.weights, update))  # new arrays
+        self.version += 1
+
+    def report(self, start=0):
+        return self.version, self.weights, self.log[start:]
+
+
+def duration(log):
+    """Return the seconds from the first step to the last push."""
+    return log[-1]["times"][2] - min(record["times"][0] for record in log)

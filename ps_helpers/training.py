@@ -22,13 +22,9 @@ class TrainingError(RuntimeError):
 
 @ray.remote(num_cpus=0)
 class StoppableServer(WaitingServer):
-    """Report what is new during training, and end it early."""
+    """Be ended early, and note when it is at work."""
 
     push = recorded(WaitingServer.push)
-
-    def news(self, start):
-        """Return the version, the weights, and the log from a record on."""
-        return self.version, self.weights, self.log[start:]
 
     def stop(self):
         """Send every worker home with its next push."""
@@ -156,7 +152,7 @@ def train(options, run):
             take_off_finished(running, run.next_evaluation - time.time())
             if reached:
                 continue
-            updates, weights, records = ask(ps.news.remote(len(run.log)))
+            updates, weights, records = ask(ps.report.remote(len(run.log)))
             if updates > run.updates:
                 run.add(updates, records)
                 run.evaluate(classifier, weights, dataset[2:])

@@ -18,6 +18,7 @@ import pytest
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
 from ps_helpers.checks.verdict import NotYet, require, verdict
+from ps_helpers.student_notebooks import without_solutions
 
 TEACHER = Path(__file__).parent.parent / "notebooks" / "teacher"
 
@@ -57,6 +58,40 @@ class Answers:
 
     def every_exercise(self):
         return pytest.mark.parametrize("exercise", self.exercises())
+
+    def tests(self, junk):
+        """Return the tests of these answers, and of returning junk, as a class."""
+        names = [type(value).__name__ for value in junk]
+
+        class Tests:
+            @self.every_wrong()
+            def test_a_wrong_answer_is_refused_with_its_reason(
+                self, exercise, answer, words
+            ):
+                assert_refused(answer, words)
+
+            @self.every_right()
+            def test_a_right_answer_passes(self, exercise, answer):
+                assert verdict(answer) == "passed"
+
+            @self.every_exercise()
+            def test_the_teachers_solution_passes(self, exercise):
+                assert verdict(answer_of_the_teacher(exercise)) == "passed"
+
+            @self.every_exercise()
+            def test_the_stub_is_not_attempted_yet(self, exercise):
+                stub = answer_of_the_teacher(exercise, without_solutions)
+                assert verdict(stub) == "not attempted yet"
+
+            @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+            @pytest.mark.parametrize("value", junk, ids=names)
+            @self.every_exercise()
+            def test_whatever_an_answer_returns_the_check_explains_it(
+                self, exercise, value
+            ):
+                assert_junk_is_refused(exercise, value)
+
+        return Tests
 
 
 def renamed(answer, name):

@@ -9,17 +9,11 @@ import random
 import statistics
 
 import numpy as np
-import pytest
 from test_exercises import (
     Answers,
-    answer_of_the_teacher,
-    assert_junk_is_refused,
-    assert_refused,
 )
 
 from ps_helpers import numpy_engine
-from ps_helpers.checks.verdict import verdict
-from ps_helpers.student_notebooks import without_solutions
 
 answers = Answers()
 wrong, right = answers.wrong, answers.right
@@ -1613,27 +1607,6 @@ def _(events):
 # The tests themselves.
 
 
-@answers.every_wrong()
-def test_a_wrong_answer_is_refused_with_its_reason(exercise, answer, words):
-    assert_refused(answer, words)
-
-
-@answers.every_right()
-def test_a_right_answer_passes(exercise, answer):
-    assert verdict(answer) == "passed"
-
-
-@answers.every_exercise()
-def test_the_teachers_solution_passes(exercise):
-    assert verdict(answer_of_the_teacher(exercise)) == "passed"
-
-
-@answers.every_exercise()
-def test_the_stub_is_not_attempted_yet(exercise):
-    stub = answer_of_the_teacher(exercise, without_solutions)
-    assert verdict(stub) == "not attempted yet"
-
-
 endless = []
 endless.append(endless)
 JUNK = [None, 0, -1.5, math.nan, math.inf, True, 1j, 10**400, "text", b"", object()]
@@ -1645,8 +1618,4 @@ JUNK += [[np.zeros(2), None], [np.full((64, 10), math.nan), np.zeros(10)]]
 JUNK += [[(np.zeros((4, 2)), np.full(4, math.nan))] * 3, np.ma.masked, [math.nan] * 6]
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-@pytest.mark.parametrize("value", JUNK, ids=[f"{type(v).__name__}" for v in JUNK])
-@answers.every_exercise()
-def test_whatever_an_answer_returns_the_check_explains_it(exercise, value):
-    assert_junk_is_refused(exercise, value)
+TestAnswers = answers.tests(JUNK)

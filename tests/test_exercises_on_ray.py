@@ -12,7 +12,6 @@ import ray
 from test_exercises import (
     Answers,
     answer_of_the_teacher,
-    assert_junk_is_refused,
     assert_refused,
     reason,
     renamed,
@@ -22,7 +21,6 @@ from ps_helpers import session
 from ps_helpers.checks import verdict as engine
 from ps_helpers.checks.ray_actors import take_time
 from ps_helpers.checks.verdict import verdict
-from ps_helpers.student_notebooks import without_solutions
 
 answers = Answers()
 wrong, right = answers.wrong, answers.right
@@ -944,35 +942,11 @@ def _(ps, key, value, repeats):
 # The tests themselves.
 
 
-@answers.every_wrong()
-def test_a_wrong_answer_is_refused_with_its_reason(processes, exercise, answer, words):
-    assert_refused(answer, words)
-
-
-@answers.every_right()
-def test_a_right_answer_passes(processes, exercise, answer):
-    assert verdict(answer) == "passed"
-
-
-@answers.every_exercise()
-def test_the_teachers_solution_passes(processes, exercise):
-    assert verdict(answer_of_the_teacher(exercise)) == "passed"
-
-
-@answers.every_exercise()
-def test_the_stub_is_not_attempted_yet(processes, exercise):
-    stub = answer_of_the_teacher(exercise, without_solutions)
-    assert verdict(stub) == "not attempted yet"
-
-
 JUNK = [None, 1.5, "text", [], {}, ["a", "b"], [None] * 3, object(), len, iter([])]
 JUNK += [{"push": None, "pull": "x"}, {"push": float("nan"), "pull": float("inf")}]
 
 
-@pytest.mark.parametrize("value", JUNK, ids=[f"{type(v).__name__}" for v in JUNK])
-@answers.every_exercise()
-def test_whatever_an_answer_returns_the_check_explains_it(processes, exercise, value):
-    assert_junk_is_refused(exercise, value)
+TestAnswers = pytest.mark.usefixtures("processes")(answers.tests(JUNK))
 
 
 def call_everything(exercise, value):

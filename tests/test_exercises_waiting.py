@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from test_exercises import (
     Answers,
-    answer_of_the_teacher,
-    assert_junk_is_refused,
     assert_refused,
     reason,
     renamed,
@@ -20,7 +18,6 @@ from test_exercises import (
 from test_exercises_in_process import JUNK
 
 from ps_helpers.checks.verdict import verdict
-from ps_helpers.student_notebooks import without_solutions
 
 answers = Answers()
 wrong, right = answers.wrong, answers.right
@@ -1113,32 +1110,7 @@ def _(compute_times, backup_workers=0):
 # The tests themselves.
 
 
-@answers.every_wrong()
-def test_a_wrong_answer_is_refused_with_its_reason(exercise, answer, words):
-    assert_refused(answer, words)
-
-
-@answers.every_right()
-def test_a_right_answer_passes(exercise, answer):
-    assert verdict(answer) == "passed"
-
-
-@answers.every_exercise()
-def test_the_teachers_solution_passes(exercise):
-    assert verdict(answer_of_the_teacher(exercise)) == "passed"
-
-
-@answers.every_exercise()
-def test_the_stub_is_not_attempted_yet(exercise):
-    stub = answer_of_the_teacher(exercise, without_solutions)
-    assert verdict(stub) == "not attempted yet"
-
-
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-@pytest.mark.parametrize("value", JUNK, ids=[f"{type(v).__name__}" for v in JUNK])
-@answers.every_exercise()
-def test_whatever_an_answer_returns_the_check_explains_it(exercise, value):
-    assert_junk_is_refused(exercise, value)
+TestAnswers = answers.tests(JUNK)
 
 
 def barrier_with(arrive):

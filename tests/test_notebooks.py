@@ -268,6 +268,7 @@ DOCUMENTED = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ("04_waiting", rules, "Synchronous"),
         ("04_waiting", rules, "StaleSynchronous"),
         ("04_waiting", rules, "RuleServer"),
+        ("04_waiting", rules, "duration"),
         ("04_waiting", waiting, "WaitingServer"),
         ("04_waiting", waiting, "waiting_task"),
         ("04b_virtual_time", simulator, "replay"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from ps_helpers import plots
+from ps_helpers import plots, rules
 from ps_helpers.rules import Synchronous
 from ps_helpers.simulator import schedule
 
@@ -71,7 +71,7 @@ def test_a_colour_means_the_same_in_the_whole_series():
         "stale-synchronous": "#E69F00",
         "backup workers": "#009E73",
     }
-    assert set(plots.MEANINGS.values()) < plots.COLOURS.keys() & plots.LINES.keys()
+    assert set(rules.NAMES.values()) < plots.COLOURS.keys() & plots.LINES.keys()
 
 
 KINDS = [kind for kind in plots.LINES if kind in plots.COLOURS]
@@ -417,7 +417,7 @@ def test_a_report_shows_some_steps_from_the_middle_of_the_run():
 
 
 def test_a_report_has_the_curves_of_its_kind_of_training():
-    for meaning in plots.MEANINGS.values():
+    for meaning in rules.NAMES.values():
         fig = plots.report(POINTS, steady_log(4), [], meaning)
         for ax, quantity in zip(fig.axes[:2], ("loss", "accuracy"), strict=True):
             [line] = ax.lines

@@ -11,7 +11,7 @@ import pytest
 import ray
 
 from ps_helpers import data, model
-from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
+from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous, duration
 from ps_helpers.simulator import schedule
 from ps_helpers.waiting import WaitingActor, waiting_task
 
@@ -55,15 +55,11 @@ def run(case, train):
     return get(ps.report.remote())[2]
 
 
-def seconds(log):
-    return log[-1]["times"][2] - min(record["times"][0] for record in log)
-
-
 def predict(case, costs):
     def compute(worker, step):
         return costs.gradient + DELAYS[worker, step % DELAYS.shape[1]]
 
-    return seconds(
+    return duration(
         schedule(
             case.make(),
             case.workers,
@@ -116,7 +112,7 @@ def rows(running_ray, digits):
     run(Case("to start the workers' processes", TEAM, Asynchronous, 40), digits[:2])
     costs, rows = calibrate(digits[:2]), []
     for case in CASES:
-        measured, predicted = seconds(run(case, digits[:2])), predict(case, costs)
+        measured, predicted = duration(run(case, digits[:2])), predict(case, costs)
         error = predicted / measured - 1
         rows.append(Row(case.rule, case.workers, measured, predicted, error))
     print_table(costs, rows)
