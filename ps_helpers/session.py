@@ -82,7 +82,7 @@ def start(num_workers=4, engine="numpy", address=None, data_bytes=0):
     fit there makes workers wait for one another.
 
     Raises SessionError, with a sentence that says what to do, where memory or
-    CPUs are lacking or the address does not answer.
+    CPUs are lacking, Ray is not up in time, or the address does not answer.
     """
     if num_workers < 1:
         raise SessionError(f"{num_workers} workers cannot train: ask for 1 or more.")
@@ -102,7 +102,7 @@ def start(num_workers=4, engine="numpy", address=None, data_bytes=0):
         _end_ray_processes(lambda driver: not psutil.pid_exists(driver))
         _require_memory(num_workers, engine)
         os.environ[DRIVER_VARIABLE] = str(os.getpid())
-        with _lean_processes():
+        with _lean_processes(), _startup_explained():
             ray.init(
                 address="local",  # also where RAY_ADDRESS or `ray start` offers one
                 num_cpus=num_workers,
@@ -133,6 +133,22 @@ def _lean_processes():
         os.environ.pop("PYTHONPATH")
         if path is not None:
             os.environ["PYTHONPATH"] = path
+
+
+@contextlib.contextmanager
+def _startup_explained():
+    """Turn the bare Exception of a Ray that is not up after 30 s into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        if "timed out" not in str(error):
+            raise
+        stop()  # Ray does not end what it had started
+        raise SessionError(
+            "Ray did not start in time: run the cell again once other programs leave "
+            "this machine some time, or pause a firewall or VPN that may keep its "
+            "processes from talking to one another."
+        ) from error
 
 
 def _connect(address, quiet):

@@ -142,6 +142,37 @@ def test_an_address_where_nobody_listens_is_refused_at_once(no_ray, host):
     assert not no_ray  # Ray was not even asked: it would wait for minutes
 
 
+def fail_to_start(monkeypatch, processes, message):
+    """Let Ray's start leave a process behind and raise; return the process."""
+    left = []
+
+    def init(**options):
+        left.append(processes(os.getpid()))
+        raise Exception(message)
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(Exception, match="in time|no disk") as caught:
+        session.start(1)
+    return caught, left[0]
+
+
+def test_a_start_that_times_out_is_explained_and_cleared_away(
+    no_ray, monkeypatch, processes
+):
+    message = "The current node timed out during startup. This could happen because"
+    caught, left = fail_to_start(monkeypatch, processes, message)
+    assert caught.type is session.SessionError
+    assert "run the cell again" in str(caught.value)
+    assert ends(left, 30)
+
+
+def test_a_start_that_fails_otherwise_is_not_called_late(
+    no_ray, monkeypatch, processes
+):
+    caught, _ = fail_to_start(monkeypatch, processes, "no disk")
+    assert caught.type is Exception
+
+
 def test_ray_is_small_quiet_and_silent_about_its_users(no_ray):
     session.start(3)
     [options] = no_ray
