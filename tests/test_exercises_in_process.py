@@ -573,9 +573,14 @@ def _(gradient, lr):
     return (-lr * part for part in gradient)
 
 
-@wrong("sgd_update", "multiplies the list", words="it raised TypeError")
+@wrong("sgd_update", "multiplies the list", words="each array by -lr, not the list")
 def _(gradient, lr):
     return -lr * gradient
+
+
+@wrong("sgd_update", "misspells lr", words="it raised NameError")
+def _(gradient, lr):
+    return [-learning_rate * part for part in gradient]  # noqa: F821
 
 
 @wrong("sgd_update", "sums each array", words="shaped like that of the gradient")
@@ -994,6 +999,11 @@ def _(weights, keys, values):
         weights[key] += value
 
 
+@wrong("push", "takes the list for a key", words="the keys, one at a time")
+def _(weights, keys, values):
+    weights[keys] += values
+
+
 @wrong("push", "forgets zip", words="it raised UFuncTypeError")
 def _(weights, keys, values):
     for key, value in keys, values:
@@ -1134,6 +1144,11 @@ def _(weights, keys):
 @wrong("pull", "drops a double key", words="must come twice")
 def _(weights, keys):
     return [weights[key].copy() for key in dict.fromkeys(keys)]
+
+
+@wrong("pull", "takes the list for a key", words="the keys, one at a time")
+def _(weights, keys):
+    return weights[keys].copy()
 
 
 @wrong("pull", "makes one array", words="it raised ValueError")
@@ -1282,9 +1297,24 @@ def _(updates):
     return [sum(parts) / len(parts) for parts in zip(*updates, strict=True)][::-1]
 
 
-@wrong("mean_update", "makes one array", words="it raised ValueError")
+@wrong("mean_update", "makes one array", words="average key by key")
 def _(updates):
     return np.mean(updates, axis=0)
+
+
+@wrong("mean_update", "stacks all arrays", words="average key by key")
+def _(updates):
+    return np.mean([np.stack(update) for update in updates], axis=0)
+
+
+@wrong("mean_update", "adds up the lists", words="add and divide its arrays")
+def _(updates):
+    return sum(updates) / len(updates)
+
+
+@wrong("mean_update", "divides a list", words="add and divide its arrays")
+def _(updates):
+    return [update / len(updates) for update in updates]
 
 
 @wrong("mean_update", "returns a dictionary", words="a list, not a dictionary")

@@ -782,9 +782,14 @@ def _(update, staleness):
     return np.concatenate([part.ravel() for part in update]) / max(1, staleness)
 
 
-@wrong("scale_update", "divides the list", words="it raised TypeError")
+@wrong("scale_update", "divides the list", words="divide each array, not the list")
 def _(update, staleness):
     return update / max(1, staleness)
+
+
+@wrong("scale_update", "divides by a text", words="it raised TypeError")
+def _(update, staleness):
+    return [part / "staleness" for part in update]
 
 
 @wrong("scale_update", "drops fresh updates", words="staleness 0 becomes [  8. -21.]")
@@ -1009,9 +1014,24 @@ def _(compute_times, backup_workers=0):
     return times[len(times) - backup_workers - 1]
 
 
-@wrong("round_time", "slices to -0", words="it raised ValueError")
+@wrong("round_time", "slices to -0", words="ends at -0 and is empty")
 def _(compute_times, backup_workers=0):
     return max(sorted(compute_times)[:-backup_workers])
+
+
+@wrong("round_time", "slices to -0 and takes the last", words="ends at -0 and is empty")
+def _(compute_times, backup_workers=0):
+    return sorted(compute_times)[:-backup_workers][-1]
+
+
+@wrong("round_time", "slices an array to -0", words="ends at -0 and is empty")
+def _(compute_times, backup_workers=0):
+    return np.sort(compute_times)[:-backup_workers].max()
+
+
+@wrong("round_time", "takes the last of an array to -0", words="ends at -0 and is em")
+def _(compute_times, backup_workers=0):
+    return np.sort(compute_times)[:-backup_workers][-1]
 
 
 @wrong("round_time", "takes the fastest without", words="the round waits for all")

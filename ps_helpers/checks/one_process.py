@@ -7,6 +7,7 @@ from ps_helpers.checks.verdict import (
     as_numbers,
     close,
     exercise,
+    explained,
     factor,
     listed,
     number,
@@ -186,7 +187,12 @@ def gradient_by_hand(answer):
 def sgd_update(answer):
     gradient = [np.array([[2.0, -4.0]]), np.array([1.0])]
     given = [part.copy() for part in gradient]
-    update = answer(given, 0.25)
+    with explained(
+        TypeError,
+        "multiply sequence",
+        "the gradient is a list of arrays: multiply each array by -lr, not the list",
+    ):
+        update = answer(given, 0.25)
     require(
         len(given) == 2 and all(map(np.array_equal, given, gradient)),
         "it changed the gradient; make new arrays",

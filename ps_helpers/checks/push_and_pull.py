@@ -2,7 +2,22 @@
 
 import numpy as np
 
-from ps_helpers.checks.verdict import as_numbers, close, exercise, listed, require
+from ps_helpers.checks.verdict import (
+    as_numbers,
+    close,
+    exercise,
+    explained,
+    listed,
+    require,
+)
+
+
+def one_key_at_a_time():
+    return explained(
+        TypeError,
+        "unhashable",
+        "weights[keys] takes a list for a key: go through the keys, one at a time",
+    )
 
 
 @exercise
@@ -13,7 +28,8 @@ def push(answer):
         "c": np.array([8.0, 9.0]),
     }
     values = [np.array([10.0, 20.0]), np.array([100.0, 300.0])]
-    result = answer(weights, ["b", "W"], values)
+    with one_key_at_a_time():
+        result = answer(weights, ["b", "W"], values)
     require(set(weights) == set("Wbc"), "the keys have changed; change weights only")
     W, b, c = (weights[key] for key in "Wbc")
     require(
@@ -74,7 +90,8 @@ def push(answer):
 def pull(answer):
     weights = {"W": np.array([[1.0, 2.0]]), "b": np.array([5.0]), "c": np.array([7.0])}
     kept = {key: weight.copy() for key, weight in weights.items()}
-    result = answer(weights, ["c", "W"])
+    with one_key_at_a_time():
+        result = answer(weights, ["c", "W"])
     require(
         not isinstance(result, np.ndarray),
         "return a list of arrays: here one array came, so does return stand in the "
@@ -133,7 +150,20 @@ def mean_update(answer):
         [np.array([[7.5, 7.5]]), np.array([10.0])],
     ]
     given = [[part.copy() for part in update] for update in updates]
-    result = answer(given)
+    unequal = (
+        "the arrays of different keys have different shapes and make no single array: "
+        "average key by key, over zip(*updates)"
+    )
+    with (
+        explained(ValueError, "inhomogeneous", unequal),
+        explained(ValueError, "same shape", unequal),
+        explained(
+            TypeError,
+            "unsupported operand",
+            "a worker's update is a list: add and divide its arrays, not the list",
+        ),
+    ):
+        result = answer(given)
     require(
         len(given) == 3
         and all(map(close, sum(given, []), sum(updates, [])))

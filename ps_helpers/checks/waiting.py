@@ -7,6 +7,7 @@ from ps_helpers.checks.verdict import (
     as_numbers,
     close,
     exercise,
+    explained,
     is_untouched,
     listed,
     number,
@@ -175,11 +176,13 @@ def Barrier(answer):
 def scale_update(answer):
     update = [np.array([[8.0, -21.0]]), np.array([3.0])]
     at_0 = "you divided by 0: an update of staleness 0 stays as it is"
+    as_one = "the update is a list of arrays: divide each array, not the list"
 
     def scaled(update, staleness):
         given = [part.copy() for part in update]
         try:
-            with np.errstate(all="ignore"):  # its warning would hide the reason
+            # A warning would hide the reason.
+            with np.errstate(all="ignore"), explained(TypeError, "/: 'list'", as_one):
                 result = answer(given, staleness)
         except ZeroDivisionError:
             raise NotYet(at_0) from None
@@ -286,8 +289,19 @@ def round_time(answer):
             close(found, right),
             f"of {times} and {b} backup workers it is {right:g}, not {found:g}",
         )
+    minus_0 = (
+        "without backup workers a slice to -backup_workers ends at -0 and is empty: "
+        "end it at len(compute_times) - backup_workers"
+    )
+    with (
+        explained(ValueError, "empty", minus_0),
+        explained(ValueError, "zero-size", minus_0),
+        explained(IndexError, "out of range", minus_0),
+        explained(IndexError, "out of bounds", minus_0),
+    ):
+        without = [called(five, 0), called(seven, 0), called(five)]
     require(
-        close([called(five, 0), called(seven, 0), called(five)], [0.9, 1.5, 0.9]),
+        close(without, [0.9, 1.5, 0.9]),
         "without backup workers the round waits for all, also for the slowest",
     )
     require(
