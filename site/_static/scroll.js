@@ -4,7 +4,7 @@ function markScrolling() {
     if (block.scrollWidth > block.clientWidth) {
       const output = block.closest(".cell_output");
       block.tabIndex = 0;
-      block.setAttribute("role", "region");
+      block.setAttribute("role", "group");  // a region would be a landmark
       block.setAttribute("aria-label", output ? "Output" : block.matches("pre") ? "Code" : "Table");
     } else {
       for (const name of ["tabindex", "role", "aria-label"]) block.removeAttribute(name);

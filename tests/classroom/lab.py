@@ -20,6 +20,7 @@ MARKER = "PS_BROWSER_TEST"  # every process of the server inherits it, Ray's too
 DRIVER_VARIABLE = "PS_HELPERS_DRIVER"  # as in ps_helpers.session: marks those of Ray
 CELL_SECONDS = 120  # for one cell, as in pyproject.toml
 START_SECONDS = 120  # for JupyterLab and for a kernel, on a busy machine
+ABANDONED_SECONDS = 600  # without anything to do, longer than any test waits
 SETTINGS = {
     # The default leaves out of the page what is not on the screen.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
@@ -78,6 +79,11 @@ class Lab:
             f"--ServerApp.root_dir={self.folder}",
         ]
         command += [f"--IdentityProvider.token={self.token}"]
+        command += [  # a server that a killed test leaves behind ends by itself
+            f"--ServerApp.shutdown_no_activity_timeout={ABANDONED_SECONDS}",
+            f"--MappingKernelManager.cull_idle_timeout={ABANDONED_SECONDS}",
+            "--MappingKernelManager.cull_connected=True",
+        ]
         return command + ["--allow-root"] * (os.getuid() == 0)
 
     def _environment(self):
