@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 
 import matplotlib.pyplot as plt
 from IPython.display import display
@@ -86,8 +87,13 @@ def replace(handle, fig, caption):
         handle.update(contents, **how)
         return handle
     handle = display(contents, display_id=True, **how)
-    print(caption)
+    print(wrapped(caption))
     return handle
+
+
+def wrapped(caption, width=90):
+    """Return a caption in lines, as JupyterLab breaks a longer one inside its words."""
+    return textwrap.fill(caption, width, break_on_hyphens=False)
 
 
 def learning_curves(runs, across="updates", title=None, axes=None):

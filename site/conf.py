@@ -31,11 +31,15 @@ def caption_of(cell):
             return alt
 
 
-def without_line(outputs, line):
-    """Drop a printed line from a cell's outputs, and what is empty without it."""
+def without_caption(outputs, caption):
+    """Drop the printed caption from a cell's outputs, and what is empty without it.
+
+    It is printed in several lines if it is long.
+    """
+    printed = r"\s+".join(map(re.escape, caption.split())) + r"\n"
     for output in outputs:
         if output["output_type"] == "stream":
-            text = "".join(output["text"]).replace(line + "\n", "", 1)
+            text = re.sub(printed, "", "".join(output["text"]), count=1)
             if not text:
                 continue
             output = {**output, "text": text}
@@ -58,7 +62,7 @@ def make_figures(app, docname, source):
                 "image": {"alt": caption},
                 "figure": {"caption": as_markdown},
             }
-            cell["outputs"] = list(without_line(cell["outputs"], caption))
+            cell["outputs"] = list(without_caption(cell["outputs"], caption))
     source[0] = json.dumps(notebook)
 
 

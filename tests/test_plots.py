@@ -136,6 +136,21 @@ def test_show_prints_the_caption_and_makes_it_the_alternative_text(monkeypatch, 
     assert not plots.plt.get_fignums()  # nothing is left for Jupyter to draw again
 
 
+def test_a_long_caption_is_printed_in_lines_that_break_between_words(
+    monkeypatch, capsys
+):
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda data, **how: shown.append([data, how]))
+    caption = "Stale-synchronous: who is more than two steps ahead waits. " * 4
+    plots.show(plots.new_figure()[0], caption.strip())
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and max(map(len, lines)) <= 90
+    assert " ".join(lines) == caption.strip()  # no word was broken
+    [[contents, how]] = shown
+    assert how["metadata"]["image/png"]["alt"] == contents["text/plain"]
+    assert contents["text/plain"] == caption.strip()  # in one line
+
+
 def noisy_curves():
     rng = np.random.default_rng(0)
     runs = {}
