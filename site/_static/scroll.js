@@ -12,5 +12,13 @@ function markScrolling() {
   }
 }
 
+// The theme's two landmarks beside the text have no names to tell them apart.
+function nameSidebars() {
+  for (const [place, name] of [["sidebar", "All pages"], ["toc", "This page"]]) {
+    document.querySelector(`.${place}-drawer`)?.setAttribute("aria-label", name);
+  }
+}
+
 addEventListener("load", markScrolling);
+addEventListener("load", nameSidebars);
 addEventListener("resize", markScrolling);
