@@ -8,6 +8,7 @@ from ps_helpers import data, model, rules
 
 # Option -> the rule that it belongs to, and its default there.
 OF_ONE_RULE = {"staleness": ("ssp", 3), "backup_workers": ("backup", 1)}
+LEARNING_RATES = {"sgd": 0.2, "momentum": 0.02, "adam": 0.005}
 
 
 def number(kind, low, high=float("inf")):
@@ -57,6 +58,30 @@ def parse(documentation, arguments=None):
         elif not chosen:
             name = "--" + option.replace("_", "-")
             parser.error(f"argument {name}: it belongs to --consistency {rule}")
+    if options.learning_rate is None:
+        options.learning_rate = LEARNING_RATES[options.optimizer]
+    for conflict, reason in (
+        (
+            options.fast and options.address,
+            "--fast: processes share memory on one machine only; leave --address out",
+        ),
+        (
+            options.fast and options.num_servers > 1,
+            "--fast: one server is enough on one machine; leave --num-servers out",
+        ),
+        (
+            options.num_servers > 1 and options.consistency == "backup",
+            "--num-servers: each server might leave out another worker; choose "
+            "another --consistency than backup",
+        ),
+        (
+            options.local_steps > 1 and options.optimizer != "sgd",
+            "--local-steps: the sum of several steps is no gradient, which "
+            f"{options.optimizer} needs; leave --optimizer out",
+        ),
+    ):
+        if conflict:
+            parser.error(f"argument {reason}")
     if options.num_updates is not None:
         options.target_accuracy = float("inf")  # only the number of updates stops it
     return options
@@ -104,9 +129,36 @@ def make_parser(documentation):
     add(
         "--learning-rate",
         type=number(float, 1e-9),
-        default=0.2,
         metavar="R",
-        help="how far an update goes along its gradient (default: 0.2)",
+        help="how far an update goes along its gradient (default: 0.2; momentum "
+        "0.02, adam 0.005)",
+    )
+    add(
+        "--optimizer",
+        choices=LEARNING_RATES,
+        default="sgd",
+        help="how the servers make an update of a gradient; they keep the state "
+        "(default: sgd, without state)",
+    )
+    add(
+        "--num-servers",
+        type=number(int, 1, 64),
+        default=1,
+        metavar="N",
+        help="how many servers share the weights out among them (default: 1)",
+    )
+    add(
+        "--fast",
+        action="store_true",
+        help="let weights and updates travel through memory that the processes of "
+        "this machine share",
+    )
+    add(
+        "--local-steps",
+        type=number(int, 1, 1000),
+        default=1,
+        metavar="K",
+        help="steps that a worker does on its own before it pushes (default: 1)",
     )
     add(
         "--data",

@@ -21,6 +21,9 @@ class Model:
 
     ``gradient(weights, x, y)`` returns one array a weight, ``loss`` the mean
     cross-entropy and ``accuracy`` a share; x has shape (rows, pixels), y (rows,).
+    ``raw_gradient`` is the gradient in arrays of the engine's own, which
+    ``memoryview`` reads; it takes weights that ``borrow(array)`` made of aligned
+    arrays without a copy: they change when the arrays do.
     """
 
     keys: list[str]
@@ -28,6 +31,8 @@ class Model:
     gradient: Callable
     loss: Callable
     accuracy: Callable
+    raw_gradient: Callable
+    borrow: Callable
 
     def initial_weights(self, seed=0):
         """Return float32 weights: He's normal for matrices, zero for biases.
@@ -75,14 +80,16 @@ def require_choice(name, engine):
 
 
 @functools.cache  # a worker process loads and traces a model once
-def load(name="mlp", engine="tensorflow", pixels=64):
+def load(name="mlp", engine="tensorflow", pixels=64, hidden=32):
     """Load a model by name, computed by TensorFlow or by NumPy.
+
+    ``hidden`` is the width of the mlp's hidden layer.
 
     Raises ValueError for an unknown name or engine, and for ``cnn`` in NumPy,
     which has the dense models only.
     """
     require_choice(name, engine)
-    shapes = shapes_by_key(name, pixels)
+    shapes = shapes_by_key(name, pixels, hidden)
     if engine == "tensorflow":
         from ps_helpers import tensorflow_engine
 
@@ -90,5 +97,11 @@ def load(name="mlp", engine="tensorflow", pixels=64):
     else:
         from ps_helpers import numpy_engine
 
-        functions = numpy_engine.gradient, numpy_engine.loss, numpy_engine.accuracy
+        functions = (
+            numpy_engine.gradient,
+            numpy_engine.loss,
+            numpy_engine.accuracy,
+            numpy_engine.gradient,
+            np.asarray,
+        )
     return Model(list(shapes), list(shapes.values()), *functions)

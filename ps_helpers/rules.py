@@ -124,8 +124,7 @@ class RuleServer:
         self.updates[worker] = update
         apply, go = self.rule.push(worker, fresh=staleness == 0)
         if apply:
-            parts = zip(*(self.updates[w] for w in apply), strict=True)
-            self.add([sum(part) / len(part) for part in parts])
+            self.add([self.updates[w] for w in apply])
         for w in go:
             self.pulled[w] = self.version
         self.log.append(
@@ -139,8 +138,10 @@ class RuleServer:
         )
         return go
 
-    def add(self, update):
-        self.weights = list(map(np.add, self.weights, update))  # new arrays
+    def add(self, updates):
+        """Add the mean of these updates to the weights."""
+        means = [sum(part) / len(part) for part in zip(*updates, strict=True)]
+        self.weights = list(map(np.add, self.weights, means))  # new arrays
         self.version += 1
 
     def report(self, start=0):

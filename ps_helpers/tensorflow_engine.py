@@ -33,8 +33,21 @@ def cnn(weights, x):
 LOGITS = {"softmax": softmax, "mlp": mlp, "cnn": cnn}
 
 
+def borrow(array):
+    """Return a tensor in the memory of an array, without a copy.
+
+    The array must be writable and begin at a multiple of 64 bytes, or TensorFlow's
+    vector instructions may fail.
+    """
+    if array.ctypes.data % 64:
+        raise ValueError("an array that TensorFlow borrows begins at 64 bytes")
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
 def functions(name, shapes, pixels):
-    """Return gradient, loss and accuracy of a model as functions of NumPy arrays.
+    """Return a model's gradient, loss, accuracy, raw gradient and borrow.
+
+    The first three are functions of NumPy arrays; `Model` tells of the others.
 
     Each is compiled by one trace, whatever the number of rows: the signature
     fixes the shapes of the weights and leaves the rows open.
@@ -68,8 +81,12 @@ def functions(name, shapes, pixels):
         hits = tf.argmax(logits(weights, x), axis=1, output_type=tf.int32) == y
         return tf.reduce_mean(tf.cast(hits, tf.float32))
 
+    def raw_gradient(weights, x, y):
+        # Converted here, since a compiled function takes longer to do it.
+        return compiled_gradient(weights, tf.constant(x), tf.constant(y))
+
     def gradient(weights, x, y):
-        return [part.numpy() for part in compiled_gradient(weights, x, y)]
+        return [part.numpy() for part in raw_gradient(weights, x, y)]
 
     def loss(weights, x, y):
         return float(compiled_loss(weights, x, y))
@@ -80,5 +97,5 @@ def functions(name, shapes, pixels):
     # Trace and run once now: the first step would take a hundred times as long.
     zeros = [np.zeros(shape, np.float32) for shape in shapes]
     gradient(zeros, np.zeros((1, pixels), np.float32), np.zeros(1, np.int32))
-    gradient.compiled = compiled_gradient  # so that a test can count its traces
-    return gradient, loss, accuracy
+    raw_gradient.compiled = compiled_gradient  # so that a test can count its traces
+    return gradient, loss, accuracy, raw_gradient, borrow

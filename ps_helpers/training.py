@@ -7,32 +7,14 @@ import numpy as np
 import ray
 from tqdm import tqdm
 
-from ps_helpers import data, model, rules, session
-from ps_helpers.recorded import recorded
-from ps_helpers.waiting import WaitingServer, waiting_task
+from ps_helpers import data, model, session
+from ps_helpers.team import MAX_UPDATES, Team
 
-MAX_UPDATES = 20_000  # a target that is not reached by then is given up
 READY_SECONDS = 120  # how long the workers may take to get ready
-SLOW_CHANCE = 0.1  # of a step, with a straggler
 
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says what to do."""
-
-
-@ray.remote(num_cpus=0)
-class StoppableServer(WaitingServer):
-    """Be ended early, and note when it is at work."""
-
-    push = recorded(WaitingServer.push)
-
-    def stop(self):
-        """Send every worker home with its next push."""
-        self.num_updates = self.version
-        self.let_go([])
-
-    def recorded_calls(self):  # for the timeline
-        return list(self.calls)
 
 
 class Run:
@@ -99,15 +81,6 @@ class Run:
         return "\n".join(f"{name:15}{value}" for name, value in rows.items())
 
 
-def rule_of(options):
-    """Return the rule of waiting that was chosen."""
-    if options.consistency == "async":
-        return rules.Asynchronous()
-    if options.consistency == "ssp":
-        return rules.StaleSynchronous(options.num_workers, options.staleness)
-    return rules.Synchronous(needed=options.num_workers)
-
-
 def train(options, run):
     """Train until the target accuracy or the number of updates is reached.
 
@@ -121,51 +94,30 @@ def train(options, run):
     # The driver only evaluates: NumPy will do, unless there is a convolution.
     engine = "tensorflow" if options.model == "cnn" else "numpy"
     classifier = model.load(options.model, engine, pixels=dataset.train_x.shape[1])
-    rng = np.random.default_rng(options.seed)
-    slow_steps = rng.random((team, 1000)) < SLOW_CHANCE
-
     data_bytes = sum(x.nbytes + y.nbytes for x, y in shards)
     session.start(team, options.engine, options.address, data_bytes)
-    ps = StoppableServer.remote(
-        classifier.initial_weights(options.seed),
-        rule_of(options),
-        team,
-        options.num_updates or MAX_UPDATES,
-    )
-    running = {}  # the reference of each worker's task -> the worker
-    for worker, shard in enumerate(shards):
-        task = waiting_task.remote(
-            ps,
-            worker,
-            shard,
-            slow_steps[worker] * options.straggler / 1000,
-            options.batch_size,
-            options.learning_rate,
-            options.model,
-            options.engine,
-            options.seed,
-        )
-        running[task] = worker
+    members = Team(options, classifier, shards)
+    running = members.running
     reached = False
     with tqdm(total=options.num_updates, unit=" updates", desc="starting") as bar:
         while running:
             take_off_finished(running, run.next_evaluation - time.time())
             if reached:
                 continue
-            updates, weights, records = ask(ps.report.remote(len(run.log)))
+            updates, weights, records = ask(members.report, len(run.log))
             if updates > run.updates:
                 run.add(updates, records)
                 run.evaluate(classifier, weights, dataset[2:])
                 show_progress(bar, run)
                 reached = run.points[-1]["accuracy"] >= options.target_accuracy
                 if reached:
-                    ask(ps.stop.remote())
+                    ask(members.stop)
             elif not run.log and time.time() > run.began + READY_SECONDS:
                 raise TrainingError(
                     f"the workers were not ready after {READY_SECONDS} s: free some "
                     "memory or CPUs, or start fewer workers."
                 )
-    run.calls = ask(ps.recorded_calls.remote())
+    run.calls = ask(members.recorded_calls)
     if not reached and options.num_updates is None:
         raise TrainingError(
             f"{MAX_UPDATES} updates did not reach {options.target_accuracy}: try "
@@ -173,10 +125,10 @@ def train(options, run):
         )
 
 
-def ask(reference):
-    """Return the server's answer; raise TrainingError if it has died."""
+def ask(question, *arguments):
+    """Return the servers' answer; raise TrainingError if one has died."""
     try:
-        return ray.get(reference)
+        return question(*arguments)
     except ray.exceptions.RayError as error:
         raise TrainingError(f"the server failed: {first_line(error)}") from error
 

@@ -170,6 +170,37 @@ def test_one_worker_trains_by_every_rule(rule):
         assert (dropped, per_worker(rows), staleness(rows)) == (0, [30], (0, 0))
 
 
+@pytest.mark.parametrize("optimizer", command_line.LEARNING_RATES)
+def test_rounds_learn_the_same_from_many_servers_and_in_shared_memory(optimizer):
+    losses = {}
+    for way in ("--num-servers=1", "--num-servers=5", "--fast"):
+        rows = train_by("sync", "--num-workers=2", f"--optimizer={optimizer}", way)
+        assert pushes(rows) == (60, 0)
+        losses[way] = float(rows["test loss"])
+    assert max(losses.values()) - min(losses.values()) <= 0.002
+    assert max(losses.values()) < 2
+
+
+def test_local_steps_learn_more_from_as_many_pushes(tmp_path):
+    for way in ("--num-servers=2", "--fast"):
+        losses = []
+        for steps in (1, 8):
+            arguments = "--num-workers=2", f"--local-steps={steps}", way
+            rows = train_by("sync", *arguments, updates=5)
+            losses.append(float(rows["test loss"]))
+        assert losses[1] < losses[0] / 1.5
+
+
+def test_every_rule_trains_in_shared_memory_and_draws(tmp_path):
+    for rule in ("async", "ssp", "backup"):
+        picture = tmp_path / f"{rule}.png"
+        rows = train_by(
+            rule, "--num-workers=2", "--fast", "--plot", picture, updates=40
+        )
+        assert float(rows["test loss"]) < 2
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_run_that_diverges_ends_in_one_sentence():
     done = run("--engine=numpy", "--num-workers=1", "--learning-rate=1e30")
     assert done.returncode == 1
@@ -216,6 +247,10 @@ def test_help_names_every_option_and_fits_a_terminal(capsys, monkeypatch):
         "--straggler",
         "--address",
         "--plot",
+        "--num-servers",
+        "--optimizer",
+        "--fast",
+        "--local-steps",
     }
     assert "digits,mnist,fashion_mnist" in text
     assert "async,sync,ssp,backup" in text
@@ -259,6 +294,13 @@ def test_help_names_every_option_and_fits_a_terminal(capsys, monkeypatch):
         ("--straggler=-1", "-1 is not a number, 0 to 60000"),
         ("--straggler=60001", "60001 is not a number, 0 to 60000"),
         ("--straggler=nan", "nan is not a number"),
+        ("--num-servers=0", "0 is not a whole number, 1 to 64"),
+        ("--num-servers=2 --consistency=backup", "might leave out another worker"),
+        ("--optimizer=rmsprop", "rmsprop"),
+        ("--fast --address=127.0.0.1:1", "leave --address out"),
+        ("--fast --num-servers=2", "leave --num-servers out"),
+        ("--local-steps=0", "0 is not a whole number, 1 to 1000"),
+        ("--local-steps=2 --optimizer=adam", "leave --optimizer out"),
         ("--num-steps=3", "--num-steps"),
         ("4", "4"),
     ],
@@ -271,7 +313,7 @@ def test_a_bad_argument_is_refused_in_one_sentence(arguments, reason, capsys):
     [line] = output.err.splitlines()
     assert line.startswith("parameter_server: ")
     assert reason in line
-    option = arguments.partition("=")[0]
+    option = re.match("[^= ]+", arguments)[0]
     assert option in line
 
 
