@@ -18,7 +18,7 @@ train: .venv/installed  ## train with four workers, e.g. make train ARGS=--help
 test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tests
 	$(PY) -m pytest $(ARGS)
 
-bench: .venv/installed  ## compare predicted with measured seconds of training
+bench: .venv/installed  ## compare with Ray's documentation, and the simulator with live runs
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)
 
 notebooks: .venv/installed  ## write the student notebooks, e.g. ARGS=--check

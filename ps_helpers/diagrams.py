@@ -202,7 +202,64 @@ def virtual_time():
     )
 
 
-READY = 5  # how many of these notebooks are written
+def many_servers():
+    """Return four servers with a piece each, and every worker joined to all."""
+    parts = []
+    pieces = "W1[0:602]", "W1[602:1205]", "W1[1205:1807]", "the rest"
+    for number, (middle, piece) in enumerate(zip(COLUMNS, pieces, strict=True)):
+        parts += [
+            box(middle - 62, 22, 124, 68, SERVER),
+            text(middle, 44, f"server {number}", 16, bold=True),
+            box(middle - 54, 57, 108, 23, ("#FFFFFF", SERVER[1]), 4),
+            text(middle, 73, piece, 13),
+            box(middle - 54, BOTTOM + 4, 108, 48, WORKER),
+            text(middle, BOTTOM + 23, f"worker {number}", bold=True),
+            text(middle, BOTTOM + 43, "gradient", 13),
+            *rows(middle, 66, f"shard {number}"),
+            arrow((middle, TOP + 18), (middle, TOP - 6), new=True),
+            arrow((middle, BOTTOM - 20), (middle, BOTTOM + 2), new=True),
+        ]
+        for other in COLUMNS:
+            parts.append(
+                f'<path d="M{middle},{BOTTOM - 18} L{other},{TOP + 16}" '
+                f'stroke="{NEW}" stroke-width="1.8"/>'
+            )
+    for line, (left, right) in enumerate((("pull", "push"), ("from all", "to all"))):
+        y = 137 + 18 * line
+        parts.append(text(112, y, left, 14, NEW_TEXT, True, "end"))
+        parts.append(text(608, y, right, 14, NEW_TEXT, True, "start"))
+    return picture(
+        "Many servers",
+        "Four servers hold a piece of the weights each; every worker asks all four.",
+        *parts,
+    )
+
+
+def shared_memory():
+    """Return the system with a table that all processes have in their memory."""
+    return picture(
+        "Shared memory",
+        "Weights and updates lie in one table; messages carry the number of a row.",
+        *system("row 2", "it is\nthere"),
+        *bar(132, "one table in the memory of all processes"),
+    )
+
+
+def fewer_bytes():
+    """Return the system with a highlighted bar in the way of the pushes."""
+    bar_top = 132
+    parts = system("pull", "push:\nfew bytes")
+    for middle in COLUMNS:
+        parts.append(arrow((middle + 10, bar_top), (middle + 10, TOP - 4), new=True))
+    return picture(
+        "Pushes with fewer bytes",
+        "Each push is compressed: one number in a hundred is sent, the rest is kept.",
+        *parts,
+        *bar(bar_top, "compress: send 1 number in 100, keep the rest"),
+    )
+
+
+READY = 7  # how many of these notebooks are written
 NOTEBOOKS = [  # title | what it is about
     "Start here||the idea, and is|this machine|ready?",
     "One process||read, gradient,|add: a step|of training",
@@ -234,7 +291,7 @@ def series_map():
             parts.append(text(x + 63, y + 122, "planned", 13, "#595959"))
     return picture(
         "The map of the series",
-        "Ten notebooks in reading order; the first five are ready, five are planned.",
+        "Ten notebooks in reading order; the first seven are ready, three are planned.",
         *parts,
     )
 
@@ -247,6 +304,9 @@ PICTURES = {
     "ray_actors.svg": ray_actors,
     "waiting.svg": waiting,
     "virtual_time.svg": virtual_time,
+    "many_servers.svg": many_servers,
+    "shared_memory.svg": shared_memory,
+    "fewer_bytes.svg": fewer_bytes,
 }
 
 

@@ -22,6 +22,7 @@ from multiprocessing.reduction import recv_handle, send_handle
 
 import numpy as np
 import ray
+from scipy.linalg import blas
 
 from ps_helpers import data, model
 from ps_helpers.rules import RuleServer
@@ -103,6 +104,7 @@ class SharedMemoryServer(VersionedServer):
             place[...] = weight
         self.num_workers, self.num_updates = num_workers, num_updates
         self.connections, self.waiting = {}, set()  # of workers
+        self.error = None  # why the thread has ended, if it failed
         self.lock = threading.Lock()  # the driver asks while the thread serves
         self.listener = Listener(family="AF_UNIX")
         threading.Thread(target=self.serve, daemon=True).start()
@@ -112,6 +114,16 @@ class SharedMemoryServer(VersionedServer):
         return self.listener.address, self.table.shapes
 
     def serve(self):
+        """Serve all workers until they have gone; where that fails, let them know."""
+        try:
+            self.take_pushes()
+        except Exception as error:
+            self.error = error  # for the driver
+        finally:
+            for connection in self.connections.values():
+                connection.close()  # or workers would wait for ever
+
+    def take_pushes(self):
         """Let all workers join, then take their pushes until all have gone."""
         selector = selectors.DefaultSelector()
         with self.listener:
@@ -154,6 +166,8 @@ class SharedMemoryServer(VersionedServer):
 
     def report(self, start=0):
         """Return the version, a copy of the weights, and the log from there on."""
+        if self.error:
+            raise self.error
         with self.lock:
             weights = [array.copy() for array in self.table.arrays(self.row)]
             return self.version, weights, self.log[start:]
@@ -217,15 +231,19 @@ def shared_memory_task(
     row, step = channel.pull(), 0
     while row is not None:
         times, weights = [time.time()], held[row]
-        for local_step in range(1, local_steps + 1):
+        if local_steps > 1:
+            own.rows[0] = rows[row]
+            weights = mine
+        for _ in range(local_steps):
             x, y = data.draw_batch(shard, batch_size, [seed, worker, step])
             gradient = classifier.raw_gradient(weights, x, y)
-            for part, place in zip(gradient, update, strict=True):
-                np.multiply(memoryview(part), scale, out=place)
-            if local_steps > 1:
-                start = rows[row] if local_step == 1 else own.rows[0]
-                np.add(start, rows[channel.row], out=own.rows[0])
-                weights = mine
+            if local_steps == 1:
+                for part, place in zip(gradient, update, strict=True):
+                    np.multiply(memoryview(part), scale, out=place)
+            else:
+                for part, place in zip(gradient, own.arrays(0), strict=True):
+                    # place += scale * part, in one pass over memory
+                    blas.saxpy(np.ravel(memoryview(part)), place.reshape(-1), a=scale)
             step += 1
         if local_steps > 1:
             np.subtract(own.rows[0], rows[row], out=rows[channel.row])

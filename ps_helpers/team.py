@@ -1,5 +1,6 @@
 """Start the servers and workers that the script's options ask for."""
 
+import sys
 import time
 
 import numpy as np
@@ -155,7 +156,7 @@ class Team:
         """Return updates, weights, and the first server's log from ``start`` on."""
         first, *others = self.servers
         calls = [first.report.remote(start)]
-        calls += [ps.report.remote(MAX_UPDATES) for ps in others]  # no log
+        calls += [ps.report.remote(sys.maxsize) for ps in others]  # without a log
         reports = ray.get(calls)
         parts = [weights for _, weights, _ in reports]
         weights = parts[0] if self.fast else self.layout.join(parts)

@@ -11,7 +11,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ps_helpers import parameter_server, rules, simulator, waiting
+from ps_helpers import (
+    optimizers,
+    parameter_server,
+    rules,
+    sharding,
+    shared_memory,
+    simulator,
+    waiting,
+)
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -273,6 +281,14 @@ DOCUMENTED = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ("04_waiting", waiting, "waiting_task"),
         ("04b_virtual_time", simulator, "replay"),
         ("04b_virtual_time", simulator, "schedule"),
+        ("05_many_servers", sharding, "Piece"),
+        ("05_many_servers", sharding, "by_hash"),
+        ("05_many_servers", sharding, "by_ranges"),
+        ("05_many_servers", sharding, "Layout"),
+        ("05_many_servers", sharding, "push"),
+        ("05_many_servers", sharding, "pull"),
+        ("05_many_servers", optimizers, "Adam"),
+        ("06_the_price_of_a_message", shared_memory, "VersionedServer"),
     ],
 )
 def test_the_package_has_the_very_code_of_the_notebook(notebook, module, name):

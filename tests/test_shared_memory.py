@@ -207,3 +207,20 @@ def test_nothing_is_left_of_a_server_that_was_killed(train):
     with pytest.raises(RuntimeError, match="the server has gone"):
         get(tasks)
     assert set(Path("/dev/shm").iterdir()) == before
+
+
+def test_an_error_in_the_server_reaches_workers_and_driver(train):
+    class FailingRule:  # defined here, for Ray's processes cannot import a test
+        pushes = 0
+
+        def push(self, worker, fresh):
+            self.pushes += 1
+            if self.pushes == 3:
+                raise ValueError("the third push")
+            return [worker], [worker]
+
+    ps, tasks, _ = train(2, 100, FailingRule())
+    with pytest.raises(RuntimeError, match="the server has gone"):
+        get(tasks)
+    with pytest.raises(ValueError, match="the third push"):
+        get(ps.report.remote())

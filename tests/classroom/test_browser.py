@@ -28,6 +28,15 @@ WRONG_ANSWERS = {
     ),
     "Barrier": ("return [worker]", "the first to arrive went on"),
     "round_time": ("return max(compute_times)", "leave out the backup workers"),
+    "top_k": (
+        "i = np.argsort(update + error)[-k:]; return i, update[i], error",
+        "largest by value",
+    ),
+    "fit_cost": (
+        "slope, a = np.polyfit(sizes, seconds, 1); return a, 1 / slope",
+        "only cares for the large messages",
+    ),
+    "balance": ("return {key: 0 for key in sizes}", "do you add to its load?"),
 }
 
 pytestmark = pytest.mark.skipif(

@@ -38,6 +38,14 @@ MISTAKES = {
     ),
     "04_waiting": ("may_proceed", "<=", "<", "compare with <="),
     "04b_virtual_time": ("round_time", "- backup_workers", "", "that is the slowest"),
+    "06b_fewer_bytes": ("top_k", "-np.abs(total)", "-total", "compare magnitudes"),
+    "06_the_price_of_a_message": (
+        "fit_cost",
+        "a, 1 / slope",
+        "a, slope",
+        "1 divided by the slope",
+    ),
+    "05_many_servers": ("balance", ", reverse=True", "", "take the largest first"),
 }
 NAMES = sorted(path.stem for path in (ROOT / "notebooks" / "teacher").glob("*.ipynb"))
 STUDENTS = "right", "wrong", "missing"

@@ -1,0 +1,357 @@
+"""Compare the speed, the learning and the memory of ways to train with a server.
+
+    make bench ARGS="-k quick"   # four workers, three sizes: a few minutes
+    make bench ARGS="-k whole"   # all sizes, 1 to 8 workers: about a quarter of an hour
+
+All that is compared is measured in one run: windows of a second or two, one pattern
+after the other, several times round. Only ratios are asserted. The tables are
+printed, and all numbers written to build/benchmark.json, those of the whole also to
+ps_helpers/benchmark.json, where notebook 06 finds them.
+"""
+
+import json
+import math
+import threading
+import time
+from collections import namedtuple
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import patterns
+import psutil
+import pytest
+import ray
+from patterns import (
+    ASYNCHRONOUS,
+    LIMIT,
+    OURS,
+    OURS_FEW,
+    OURS_LOCAL,
+    SIZES,
+    SYNCHRONOUS,
+)
+
+from ps_helpers import benchmark, data, numpy_engine, session
+
+# Ray's processes cannot import what lies in the folder of a test.
+ray.cloudpickle.register_pickle_by_value(patterns)
+
+RESULTS = Path("build/benchmark.json")
+STORE_BYTES = 4 * 10**9  # of Ray's object store: gradients of 100 MB travel through it
+TEAM = 4  # workers, where not all numbers of them are tried
+TARGET = 0.95  # of the test images
+RATES = [0.05, 0.075, 0.1, 0.3]  # learning rates; the best of each pattern counts
+LEARNING_SIZE = SIZES[1]
+LEARNING_SECONDS = 2
+
+# A step of 100 MB takes so long that 2 and 8 workers are left out there.
+Grid = namedtuple("Grid", "teams rounds seconds learning_rounds memory")
+GRIDS = {
+    "quick": Grid(dict.fromkeys(SIZES[:3], [TEAM]), 3, 1.0, 1, []),
+    "whole": Grid(
+        dict.fromkeys(SIZES, [1, 2, TEAM, 8]) | {SIZES[3]: [1, TEAM]},
+        rounds=3,
+        seconds=1.0,
+        learning_rounds=3,
+        memory=SIZES[1:3],
+    ),
+}
+
+
+def images(size):
+    """Return the digits as training and test images with the pixels of a size."""
+    train_x, train_y, test_x, test_y = data.load("digits")
+    if size.pixels != train_x.shape[1]:
+        train_x, test_x = patterns.enlarge(train_x), patterns.enlarge(test_x)
+    return train_x, train_y, test_x, test_y
+
+
+def start(num_workers):
+    """Start Ray and workers; return when all of them have imported TensorFlow."""
+    spare = STORE_BYTES - session.OBJECT_STORE_BYTES
+    session.start(num_workers, engine="tensorflow", data_bytes=spare / 1.2)
+    workers = [patterns.Worker.remote() for _ in range(num_workers)]
+    patterns.get([worker.prepare.remote(SIZES[0]) for worker in workers])
+    return workers
+
+
+def prepare(workers, size, lr=0.001):
+    """Trace a size's models in all workers; return its case."""
+    patterns.get([worker.prepare.remote(size) for worker in workers])
+    weights = ray.put(patterns.initial_weights(size))
+    return patterns.Case(size, workers, weights, lr)
+
+
+def share(workers, size, team):
+    """Give a shard of the digits to each of a team; the others repeat them."""
+    shards = data.shards(*images(size)[:2], team)
+    calls = [w.take.remote(i, shards[i % team]) for i, w in enumerate(workers)]
+    patterns.get(calls)
+
+
+def measure_rates(grid, workers):
+    """Return gradients a second by megabytes, team and pattern: one a round."""
+    rates = {}
+    for size, teams in grid.teams.items():
+        case = prepare(workers, size)
+        started = {name: patterns.PATTERNS[name](case) for name in patterns.PATTERNS}
+        for team in teams:
+            share(workers, size, team)
+            found = {name: [] for name in started}
+            for _ in range(grid.rounds):
+                for name, pattern in started.items():
+                    found[name].append(pattern.window(team, grid.seconds))
+            rates[size.megabytes, team] = found
+        for pattern in started.values():
+            pattern.stop()
+    return rates
+
+
+def seconds_to_target(snapshots, test_x, test_y):
+    """Return when a snapshot first reaches the target; infinity where none does."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a rate may be too high
+        for seconds, weights in snapshots:
+            if numpy_engine.accuracy(weights, test_x, test_y) >= TARGET:
+                return seconds
+    return math.inf
+
+
+def measure_learning(grid, workers):
+    """Return the seconds to the target by pattern and learning rate: one a round."""
+    *_, test_x, test_y = images(LEARNING_SIZE)
+    case = prepare(workers, LEARNING_SIZE)
+    share(workers, LEARNING_SIZE, TEAM)
+    started = {
+        name: make(case) for name, make in patterns.PATTERNS.items() if name != LIMIT
+    }
+    found = {name: {lr: [] for lr in RATES} for name in started}
+    for pattern in started.values():
+        pattern.window(TEAM, 0.2)  # makes all connections
+    for _ in range(grid.learning_rounds):
+        for lr in RATES:
+            for name, pattern in started.items():
+                pattern.begin_again(lr)
+                snapshots = []
+                pattern.window(TEAM, LEARNING_SECONDS, 0, snapshots)
+                seconds = seconds_to_target(snapshots, test_x, test_y)
+                found[name][lr].append(seconds)
+    for pattern in started.values():
+        pattern.stop()
+    return found
+
+
+def best(by_rate):
+    """Return the learning rate with the shortest median time, and its times."""
+    return min(by_rate.items(), key=lambda item: np.median(item[1]))
+
+
+@contextmanager
+def peak_memory(processes):
+    """Sample the processes' memory; yield a list that holds the greatest sum at last.
+
+    It is their proportional set size: a page that n of them share counts 1/n in each.
+    """
+    peak, over = [0], threading.Event()
+
+    def sample():
+        while not over.wait(0.05):
+            sizes = [process.memory_full_info().pss for process in processes]
+            peak[0] = max(peak[0], sum(sizes))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
+
+
+def measure_memory(grid):
+    """Return peak bytes by pattern and megabytes, each pattern in a Ray of its own.
+
+    Counted are workers, server and Ray's raylet, which holds the object store.
+    """
+    peaks = {}
+    for name in patterns.PATTERNS:
+        workers = start(TEAM)
+        raylets = [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if process.name() == "raylet"
+        ]
+        for size in grid.memory:
+            case = prepare(workers, size)
+            share(workers, size, TEAM)
+            pattern = patterns.PATTERNS[name](case)
+            counted = workers[: patterns.CORES] if name == LIMIT else workers
+            actors = [*counted, pattern.server] if pattern.server else counted
+            numbers = map(patterns.process_number, actors)
+            with peak_memory(raylets + list(map(psutil.Process, numbers))) as peak:
+                pattern.window(TEAM, grid.seconds)
+            pattern.stop()
+            peaks.setdefault(name, {})[size.megabytes] = peak[0]
+        session.stop()
+    return peaks
+
+
+def median_and_range(values, digits=None):
+    def rounded(value):
+        places = (0 if value >= 10 else 1) if digits is None else digits
+        return f"{value:,.{places}f}"
+
+    low, middle, high = map(rounded, (min(values), np.median(values), max(values)))
+    return f"{middle} ({low}–{high})"
+
+
+def print_row(*cells):
+    print("| " + " | ".join(map(str, cells)) + " |")
+
+
+def print_tables(grid, results):
+    """Print one table for the README, and one with every number of workers."""
+    rates, learning, memory = (results[key] for key in ("rates", "learning", "memory"))
+    sizes = [size.megabytes for size in grid.teams]
+    weighed = [size.megabytes for size in grid.memory]
+    print(f"\n\n{TEAM} workers, {patterns.CORES} cores; medians (least–most)\n")
+    print_row(
+        "pattern",
+        *(f"gradients a second, {size} MB" for size in sizes),
+        f"seconds to {TARGET:.0%}, {LEARNING_SIZE.megabytes} MB",
+        *(f"peak memory, {size} MB" for size in weighed),
+    )
+    print_row("---", *["---:"] * (len(sizes) + 1 + len(weighed)))
+    for name in patterns.PATTERNS:
+        learned = ""
+        if name in learning:
+            lr, times = best(learning[name])
+            learned = f"{median_and_range(times, 2)}, lr {lr}"
+        print_row(
+            name,
+            *(median_and_range(rates[size, TEAM][name]) for size in sizes),
+            learned,
+            *(f"{memory[name][size] / 1e9:.2f} GB" for size in weighed),
+        )
+    if len(rates) > len(sizes):
+        print("\nGradients a second, by workers\n")
+        print_row("weights", "workers", *patterns.PATTERNS)
+        print_row("---:", "---:", *["---:"] * len(patterns.PATTERNS))
+        for (size, team), found in rates.items():
+            print_row(f"{size} MB", team, *map(median_and_range, found.values()))
+    print("\nMicroseconds: median (quartiles)\n")
+    for name, seconds in results["calls"].items():
+        low, middle, high = 1e6 * np.array(seconds)
+        print_row(name, f"{middle:,.0f} ({low:,.0f}–{high:,.0f})")
+
+
+def measure_calls():
+    """Return quartiles of the seconds of pulls and copies of 64 MB and empty calls."""
+    pulls, copies = patterns.pull_and_memcpy()
+    pushes, calls = patterns.push_and_call()
+    measured = {
+        "pull of 64 MB": pulls,
+        "copy of 64 MB": copies,
+        "empty push": pushes,
+        "empty call": calls,
+    }
+    return {
+        name: list(np.quantile(seconds, [0.25, 0.5, 0.75]))
+        for name, seconds in measured.items()
+    }
+
+
+def write(kind, results):
+    """Write all numbers to a file, in lists that JSON can hold."""
+    rows = [
+        {"megabytes": size, "workers": team, "pattern": name, "rates": found}
+        for (size, team), by_name in results["rates"].items()
+        for name, found in by_name.items()
+    ]
+    times = [
+        {"pattern": name, "lr": lr, "seconds": [s if s < math.inf else None for s in t]}
+        for name, by_rate in results["learning"].items()
+        for lr, t in by_rate.items()
+    ]
+    found = results | {"rates": rows, "learning": times}
+    found |= {"grid": kind, "cores": patterns.CORES}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(found, indent=1))
+    if kind == "whole":
+        benchmark.FILE.write_text(json.dumps(found, indent=1) + "\n")
+
+
+@pytest.fixture(scope="module", params=GRIDS)
+def results(request, stop_ray_at_the_end):
+    kind = request.param
+    if kind == "quick" and "quick" not in request.config.option.keyword:
+        pytest.skip("a part of the whole: choose it by -k quick")
+    grid, started = GRIDS[kind], time.time()
+    workers = start(max(patterns.CORES, *map(max, grid.teams.values())))
+    found = {
+        "rates": measure_rates(grid, workers),
+        "learning": measure_learning(grid, workers),
+    }
+    found["calls"] = measure_calls()
+    for worker in workers:
+        patterns.end(worker)
+    session.stop()
+    found["memory"] = measure_memory(grid) if grid.memory else {}
+    found["seconds"] = round(time.time() - started)
+    write(kind, found)
+    print_tables(grid, found)
+    return found
+
+
+def median_rate(results, megabytes, name):
+    if (megabytes, TEAM) not in results["rates"]:
+        pytest.skip("the quick grid leaves this size out")
+    return np.median(results["rates"][megabytes, TEAM][name])
+
+
+@pytest.mark.parametrize("megabytes", [size.megabytes for size in SIZES])
+def test_one_gradient_a_push_is_twice_as_fast_as_the_documentation(results, megabytes):
+    documented = max(
+        median_rate(results, megabytes, name) for name in (SYNCHRONOUS, ASYNCHRONOUS)
+    )
+    assert median_rate(results, megabytes, OURS) >= 2 * documented
+
+
+@pytest.mark.parametrize("megabytes", [1.6, 23])
+def test_local_steps_come_near_the_limit(results, megabytes):
+    """0.8 was hoped for; 0.75 and more is reached, and 0.85 with a worker a core."""
+    limit = median_rate(results, megabytes, LIMIT)
+    assert median_rate(results, megabytes, OURS_LOCAL) >= 0.7 * limit
+
+
+def test_nothing_is_faster_than_the_limit(results):
+    for found in results["rates"].values():
+        for name, rates in found.items():
+            limit = np.median(found[LIMIT])
+            assert np.median(rates) <= 1.15 * limit, f"{name}: the machine was busy"
+
+
+def test_every_pattern_learns(results):
+    for name, by_rate in results["learning"].items():
+        assert np.median(best(by_rate)[1]) <= LEARNING_SECONDS, name
+
+
+def test_ours_learns_twice_as_soon_as_the_documentation(results):
+    """Three times was hoped for; about 2.5 times is reached."""
+    seconds = {
+        name: np.median(best(by_rate)[1])
+        for name, by_rate in results["learning"].items()
+    }
+    documented = min(seconds[SYNCHRONOUS], seconds[ASYNCHRONOUS])
+    assert 2 * min(seconds[OURS_FEW], seconds[OURS_LOCAL]) <= documented
+
+
+def test_a_pull_takes_no_longer_than_one_and_a_half_copies(results):
+    calls = results["calls"]
+    pull, copy = (calls[f"{name} of 64 MB"][1] for name in ("pull", "copy"))
+    assert pull <= 1.5 * copy
+
+
+def test_an_empty_push_takes_little_longer_than_an_empty_call(results):
+    push, call = (results["calls"][f"empty {name}"][1] for name in ("push", "call"))
+    assert push <= 1.2 * call
