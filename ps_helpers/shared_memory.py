@@ -81,7 +81,7 @@ class VersionedServer(RuleServer):
         """Add the mean of these updates to the weights, without a temporary array."""
         [update], *others = updates
         for [other] in others:
-            update += other  # in its row: who waits for an answer does not use it
+            update += other  # in its row: who waits does not use it
         if others:
             update /= len(updates)
         taken = {self.row, *self.reading.values()}
