@@ -7,8 +7,8 @@ server's handle and repeats three steps: pull the weights, compute an update
 from a batch of its own shard of the data, push the update. By default nobody
 waits for anybody else: training is asynchronous; --consistency chooses another
 rule.
-Notebooks 01 to 06 build this program; --fast uses memory that workers and server
-share.
+With --fast, weights and updates lie in memory that all processes share.
+Notebooks 01 to 06 build this program.
 """
 
 import signal
