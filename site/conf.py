@@ -21,6 +21,7 @@ html_copy_source = False
 html_show_copyright = False
 pygments_style = "a11y-light"
 pygments_dark_style = "a11y-dark"
+smartquotes = False  # a caption reads as it does in the notebook
 
 
 def caption_of(cell):
