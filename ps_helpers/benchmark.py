@@ -11,7 +11,6 @@ import numpy as np
 from ps_helpers import plots
 
 FILE = Path(__file__).with_name("benchmark.json")
-DOCUMENTATION = "documentation, synchronous", "documentation, asynchronous"
 # Name of a pattern -> its look in the figure.
 LOOKS = {
     "limit": {"color": plots.COLOURS["one process"], "linestyle": ":"},
@@ -57,8 +56,9 @@ def table(found):
 def figure(found):
     """Draw gradients a second of each pattern against the size of the weights."""
     fig, ax = plots.new_figure(figsize=(6.5, 3.8))
+    by_pattern = rates(found)
     for pattern, look in LOOKS.items():
-        sizes, values = zip(*rates(found)[pattern].items(), strict=True)
+        sizes, values = zip(*by_pattern[pattern].items(), strict=True)
         ax.loglog(sizes, values, label=pattern, **look)
     ax.set(
         xlabel="megabytes of weights",

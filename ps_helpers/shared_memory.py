@@ -226,8 +226,9 @@ def shared_memory_task(
     channel = Channel(address, shapes, num_workers, worker)
     rows, update = channel.table.rows, channel.table.arrays(channel.row)
     own = Table(shapes, 1)  # the weights between local steps
+    own_parts = own.arrays(0)
     held = [map(classifier.borrow, channel.table.arrays(r)) for r in range(len(rows))]
-    held, mine = list(map(list, held)), list(map(classifier.borrow, own.arrays(0)))
+    held, mine = list(map(list, held)), list(map(classifier.borrow, own_parts))
     row, step = channel.pull(), 0
     while row is not None:
         times, weights = [time.time()], held[row]
@@ -241,7 +242,7 @@ def shared_memory_task(
                 for part, place in zip(gradient, update, strict=True):
                     np.multiply(memoryview(part), scale, out=place)
             else:
-                for part, place in zip(gradient, own.arrays(0), strict=True):
+                for part, place in zip(gradient, own_parts, strict=True):
                     # place += scale * part, in one pass over memory
                     blas.saxpy(np.ravel(memoryview(part)), place.reshape(-1), a=scale)
             step += 1
