@@ -11,19 +11,22 @@ import numpy as np
 from ps_helpers import plots
 
 FILE = Path(__file__).with_name("benchmark.json")
-# Name of a pattern -> its look in the figure.
-LOOKS = {
-    "limit": {"color": plots.COLOURS["one process"], "linestyle": ":"},
-    "ours, 16 local steps": {"color": plots.COLOURS["worker"], "marker": "s"},
-    "ours, 3 local steps": {"color": plots.COLOURS["worker"], "marker": "D"},
-    "ours, one gradient a push": {"color": plots.COLOURS["worker"], "marker": "o"},
-    "page": {"color": plots.COLOURS["message"], "marker": "v"},
-    "documentation, synchronous": {"color": plots.COLOURS["server"], "marker": "^"},
-    "documentation, asynchronous": {
-        "color": plots.COLOURS["server"],
-        "marker": "v",
-        "linestyle": "--",
-    },
+
+FEW, MANY = 3, 16  # local steps
+LIMIT, PAGE = "limit", "page"
+SYNCHRONOUS, ASYNCHRONOUS = "documentation, synchronous", "documentation, asynchronous"
+OURS = "ours, one gradient a push"
+OURS_FEW, OURS_LOCAL = f"ours, {FEW} local steps", f"ours, {MANY} local steps"
+
+COLOURS = plots.COLOURS
+LOOKS = {  # of the patterns in the figure
+    LIMIT: {"color": COLOURS["one process"], "linestyle": ":"},
+    OURS_LOCAL: {"color": COLOURS["worker"], "marker": "s"},
+    OURS_FEW: {"color": COLOURS["worker"], "marker": "D"},
+    OURS: {"color": COLOURS["worker"], "marker": "o"},
+    PAGE: {"color": COLOURS["message"], "marker": "v"},
+    SYNCHRONOUS: {"color": COLOURS["server"], "marker": "^"},
+    ASYNCHRONOUS: {"color": COLOURS["server"], "marker": "v", "linestyle": "--"},
 }
 
 
@@ -45,7 +48,7 @@ def rates(found, num_workers=4):
 def table(found):
     """Return lines of text: gradients a second of each pattern, by megabytes."""
     by_pattern = rates(found)
-    sizes = list(by_pattern["limit"])
+    sizes = list(by_pattern[LIMIT])
     lines = [f"{'gradients a second':28}" + "".join(f"{s:>7} MB" for s in sizes)]
     for pattern in LOOKS:
         values = (by_pattern[pattern][size] for size in sizes)

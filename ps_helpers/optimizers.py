@@ -10,17 +10,6 @@ import numpy as np
 from ps_helpers.rules import require_same_shapes
 
 
-class Sgd:
-    """Plain steps down the gradient: no state."""
-
-    def __init__(self, lr):
-        self.lr = lr
-
-    def updates(self, gradients):
-        """Return what to add to the weights, in the order of the gradients."""
-        return [-self.lr * gradient for gradient in gradients]
-
-
 class Momentum:
     """Steps along a velocity, a fading sum of gradients (Polyak, 1964)."""
 

@@ -30,6 +30,12 @@ from ps_helpers.rules import RuleServer
 ALIGNED = 16  # float32 numbers: TensorFlow borrows arrays that begin at 64 bytes
 
 
+def places(shapes):
+    """Return where the arrays of a row begin, and the row's length, in numbers."""
+    sizes = [-(-math.prod(shape) // ALIGNED) * ALIGNED for shape in shapes]
+    return np.cumsum([0, *sizes])
+
+
 class Table:
     """Rows of float32 numbers; each has room for one array of every shape.
 
@@ -38,9 +44,7 @@ class Table:
     """
 
     def __init__(self, shapes, num_rows, file=None):
-        self.shapes, self.file = shapes, file
-        sizes = [-(-math.prod(shape) // ALIGNED) * ALIGNED for shape in shapes]
-        self.starts = np.cumsum([0, *sizes])
+        self.shapes, self.file, self.starts = shapes, file, places(shapes)
         length = 4 * num_rows * self.starts[-1]
         memory = mmap.mmap(file.fileno() if file else -1, length)
         self.rows = np.frombuffer(memory, np.float32).reshape(num_rows, -1)
@@ -97,9 +101,11 @@ class SharedMemoryServer(VersionedServer):
     def __init__(self, weights, rule, num_workers, num_updates):
         shapes = [np.shape(weight) for weight in weights]
         # A version for each worker, the newest and the next; an update of each worker.
-        num_rows = num_workers + 2 + num_workers
-        length = Table(shapes, num_rows).rows.nbytes
-        super().__init__(Table(shapes, num_rows, make_file(length)), rule)
+        num_versions = num_workers + 2
+        num_rows = num_versions + num_workers
+        self.update_rows = range(num_versions, num_rows)
+        file = make_file(4 * num_rows * places(shapes)[-1])
+        super().__init__(Table(shapes, num_rows, file), rule)
         for place, weight in zip(self.table.arrays(0), weights, strict=True):
             place[...] = weight
         self.num_workers, self.num_updates = num_workers, num_updates
@@ -109,9 +115,9 @@ class SharedMemoryServer(VersionedServer):
         self.listener = Listener(family="AF_UNIX")
         threading.Thread(target=self.serve, daemon=True).start()
 
-    def where(self):
-        """Return what a worker needs to connect: the address and the shapes."""
-        return self.listener.address, self.table.shapes
+    def address(self):
+        """Return where a worker connects."""
+        return self.listener.address
 
     def serve(self):
         """Serve all workers until they have gone; where that fails, let them know."""
@@ -131,6 +137,8 @@ class SharedMemoryServer(VersionedServer):
                 connection = self.listener.accept()
                 worker = connection.recv()
                 send_handle(connection, self.table.file.fileno(), None)
+                row = self.update_rows[worker]
+                connection.send((self.table.shapes, len(self.table.rows), row))
                 selector.register(connection, selectors.EVENT_READ, worker)
                 self.connections[worker] = connection
         self.waiting.update(self.connections)
@@ -151,7 +159,7 @@ class SharedMemoryServer(VersionedServer):
         self.waiting.add(worker)
         go = []
         if self.version < self.num_updates:
-            update = self.table.rows[self.num_workers + 2 + worker]
+            update = self.table.rows[self.update_rows[worker]]
             go = self.push(worker, [update], [*times, time.time()])
         self.let_go(go)
 
@@ -179,12 +187,12 @@ SharedMemoryActor = ray.remote(num_cpus=0)(SharedMemoryServer)
 class Channel:
     """A worker's connection to a `SharedMemoryServer`, and its row for updates."""
 
-    def __init__(self, address, shapes, num_workers, worker):
+    def __init__(self, address, worker):
         self.connection = Client(address, "AF_UNIX")
         self.connection.send(worker)
         file = os.fdopen(recv_handle(self.connection), "r+b")
-        self.table = Table(shapes, 2 * num_workers + 2, file)
-        self.row = num_workers + 2 + worker
+        shapes, num_rows, self.row = self.connection.recv()
+        self.table = Table(shapes, num_rows, file)
 
     def push_then_pull(self, times):
         """Say that the update is there; return the row of the weights to use next."""
@@ -202,7 +210,6 @@ class Channel:
 @ray.remote(max_retries=0)  # a retried task would push its updates twice
 def shared_memory_task(
     ps,
-    num_workers,
     worker,
     shard,
     delays,
@@ -222,10 +229,9 @@ def shared_memory_task(
     and pushes by how much they have changed.
     """
     classifier = model.load(model_name, engine, shard[0].shape[1], hidden)
-    address, shapes = ray.get(ps.where.remote())
-    channel = Channel(address, shapes, num_workers, worker)
+    channel = Channel(ray.get(ps.address.remote()), worker)
     rows, update = channel.table.rows, channel.table.arrays(channel.row)
-    own = Table(shapes, 1)  # the weights between local steps
+    own = Table(channel.table.shapes, 1)  # the weights between local steps
     own_parts = own.arrays(0)
     held = [map(classifier.borrow, channel.table.arrays(r)) for r in range(len(rows))]
     held, mine = list(map(list, held)), list(map(classifier.borrow, own_parts))

@@ -145,22 +145,25 @@ class Team:
                 options.local_steps,
             )
             if options.fast:
-                task = shared_memory.shared_memory_task.remote(
-                    self.servers[0], len(shards), *arguments
-                )
+                start, to = shared_memory.shared_memory_task, [self.servers[0]]
             else:
-                task = message_task.remote(self.servers, self.layout, *arguments)
+                start, to = message_task, [self.servers, self.layout]
+            task = start.remote(*to, *arguments)
             self.running[task] = worker
 
     def report(self, start):
-        """Return updates, weights, and the first server's log from ``start`` on."""
+        """Return updates, weights, and the first server's log from ``start`` on.
+
+        The updates are those that all servers have: while workers push, one server
+        may be ahead of another.
+        """
         first, *others = self.servers
         calls = [first.report.remote(start)]
         calls += [ps.report.remote(sys.maxsize) for ps in others]  # without a log
         reports = ray.get(calls)
         parts = [weights for _, weights, _ in reports]
         weights = parts[0] if self.fast else self.layout.join(parts)
-        return reports[0][0], weights, reports[0][2]
+        return min(updates for updates, _, _ in reports), weights, reports[0][2]
 
     def stop(self):
         """Send every worker home with its next push."""

@@ -32,9 +32,10 @@ class Run:
         self.next_evaluation = 0
 
     def add(self, updates, records):
-        """Add new records of the server; they end with this number of updates."""
+        """Add new records of the server; so many updates are applied by now."""
         self.updates = updates
-        self.training_began = min(self.training_began, records[0]["times"][0])
+        starts = [record["times"][0] for record in records]
+        self.training_began = min([self.training_began, *starts])
         self.total_staleness += sum(record["staleness"] for record in records)
         self.log += records
 

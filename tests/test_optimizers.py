@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ps_helpers.optimizers import Adam, Momentum, Sgd
+from ps_helpers.optimizers import Adam, Momentum
 
 SHAPES = [(3, 2), (4,), ()]
 NUM_STEPS = 20
@@ -43,7 +43,6 @@ def train_with_keras(name, **options):
 @pytest.mark.parametrize(
     "optimizer, name, options",
     [
-        (Sgd(0.1), "SGD", {"learning_rate": 0.1}),
         (Momentum(0.1), "SGD", {"learning_rate": 0.1, "momentum": 0.9}),
         (Momentum(0.02, 0.5), "SGD", {"learning_rate": 0.02, "momentum": 0.5}),
         (Adam(0.01), "Adam", {"learning_rate": 0.01}),
@@ -53,7 +52,7 @@ def train_with_keras(name, **options):
             {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3},
         ),
     ],
-    ids=["sgd", "momentum", "less momentum", "adam", "adam, all options"],
+    ids=["momentum", "less momentum", "adam", "adam, all options"],
 )
 def test_twenty_steps_are_those_of_keras(optimizer, name, options):
     found, expected = train(optimizer), train_with_keras(name, **options)
@@ -75,7 +74,7 @@ def test_velocity_adds_up_to_ten_gradients():
     np.testing.assert_allclose(update, -10)
 
 
-@pytest.mark.parametrize("make", [Sgd, Momentum, Adam])
+@pytest.mark.parametrize("make", [Momentum, Adam])
 def test_gradients_and_earlier_updates_stay_as_they_were(make):
     optimizer, gradient = make(0.1), [np.ones(3, np.float32)]
     first = optimizer.updates(gradient)
@@ -89,7 +88,7 @@ def test_gradients_and_earlier_updates_stay_as_they_were(make):
     np.testing.assert_array_equal(other[0], second.updates(gradient)[0])
 
 
-@pytest.mark.parametrize("make", [Sgd, Momentum, Adam])
+@pytest.mark.parametrize("make", [Momentum, Adam])
 def test_cutting_the_arrays_changes_nothing(make):
     """That is what allows each server to keep the state of its own pieces."""
     whole, left, right = make(0.1), make(0.1), make(0.1)
@@ -109,6 +108,6 @@ def test_gradients_of_other_arrays_are_refused(make):
             optimizer.updates(other)
 
 
-@pytest.mark.parametrize("make", [Sgd, Momentum, Adam])
+@pytest.mark.parametrize("make", [Momentum, Adam])
 def test_a_server_without_weights_has_no_updates(make):
     assert make(0.1).updates([]) == []

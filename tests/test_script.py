@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import ray
 
 from ps_helpers import command_line, model, parameter_server, session
+from ps_helpers.team import Team
 from ps_helpers.training import Run
 
 SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
@@ -179,6 +181,18 @@ def test_rounds_learn_the_same_from_many_servers_and_in_shared_memory(optimizer)
         losses[way] = float(rows["test loss"])
     assert max(losses.values()) - min(losses.values()) <= 0.002
     assert max(losses.values()) < 2
+
+
+def test_an_update_counts_when_all_servers_have_it(running_ray):
+    arguments = ["--consistency=async", "--num-servers=2", "--num-updates=9"]
+    options = command_line.parse("Train.", arguments)
+    team = Team(options, model.load("mlp", "numpy"), shards=[])
+    update = [np.ones_like(weight) for weight in team.report(0)[1]]
+    halves = zip(team.servers, team.layout.split(update), strict=True)
+    for ps, half in halves:
+        assert team.report(0)[0] == 0
+        ray.get(ps.push_then_pull.remote(0, half, [time.time()] * 2), timeout=60)
+    assert team.report(0)[0] == 1
 
 
 def test_local_steps_learn_more_from_as_many_pushes(tmp_path):

@@ -134,7 +134,6 @@ def train(running_ray, digits):
         tasks = [
             shared_memory_task.remote(
                 ps,
-                num_workers,
                 w,
                 shard,
                 [0.0],

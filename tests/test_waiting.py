@@ -52,7 +52,7 @@ def start(running_ray, shards, way):
             if way == "messages":
                 task = waiting_task.remote(ps, *its, lr, *how)
             else:
-                task = shared_memory_task.remote(ps, len(shards), *its, -lr, *how)
+                task = shared_memory_task.remote(ps, *its, -lr, *how)
             tasks.append(task)
         started.append((ps, tasks))
         return ps, tasks

@@ -14,6 +14,17 @@ import numpy as np
 import ray
 
 from ps_helpers import data, machine, model
+from ps_helpers.benchmark import (
+    ASYNCHRONOUS,
+    FEW,
+    LIMIT,
+    MANY,
+    OURS,
+    OURS_FEW,
+    OURS_LOCAL,
+    PAGE,
+    SYNCHRONOUS,
+)
 from ps_helpers.parameter_server import ParameterServer
 from ps_helpers.rules import Asynchronous, Synchronous
 from ps_helpers.shared_memory import (
@@ -190,12 +201,11 @@ class Worker:
         ray.get(pushes)  # an error of the server's shows here
         return found
 
-    def ours(self, ps, num_workers, lr, local_steps):
+    def ours(self, ps, lr, local_steps):
         """Be a worker task of `ps_helpers.shared_memory`."""
         no_delays = [0]
         shared_memory_task._function(
             ps,
-            num_workers,
             self.index,
             self.shard,
             no_delays,
@@ -393,7 +403,7 @@ class Ours:
         self.ask(restart, self.case.weights, rule, num_workers)
         created = time.time()
         calls = [
-            worker.ours.remote(self.server, num_workers, self.case.lr, self.local_steps)
+            worker.ours.remote(self.server, self.case.lr, self.local_steps)
             for worker in self.case.workers[:num_workers]
         ]
         begin, found = created + warm, []
@@ -438,13 +448,6 @@ def ours(case, local_steps):
     return Ours(case, local_steps, average=local_steps > 1)
 
 
-LIMIT, PAGE = "limit", "page"
-SYNCHRONOUS = "documentation, synchronous"
-ASYNCHRONOUS = "documentation, asynchronous"
-OURS = "ours, one gradient a push"
-FEW, MANY = 3, 16  # local steps
-OURS_FEW, OURS_LOCAL = f"ours, {FEW} local steps", f"ours, {MANY} local steps"
-
 # How to start each, from a case.
 PATTERNS = {
     LIMIT: Limit,
@@ -484,7 +487,7 @@ def pull_and_memcpy(repeats=60):
     target = np.ones_like(source)
     server = ray.remote(num_cpus=0)(NothingToAdd)
     server = server.remote([source], Asynchronous(), 1, NEVER)
-    channel = Channel(*get(server.where.remote()), 1, 0)
+    channel = Channel(get(server.address.remote()), 0)
     channel.pull()
     found = seconds_of(
         lambda: channel.push_then_pull([time.time()] * 2),
@@ -499,7 +502,7 @@ def push_and_call(repeats=1000):
     """Return the seconds of an empty push and of an empty call, as two arrays."""
     server = ray.remote(num_cpus=0)(NothingToAdd)
     server = server.remote([np.zeros(1, np.float32)], Asynchronous(), 1, NEVER)
-    channel = Channel(*get(server.where.remote()), 1, 0)
+    channel = Channel(get(server.address.remote()), 0)
     channel.pull()
     found = seconds_of(
         lambda: channel.push_then_pull([time.time()] * 2),

@@ -22,17 +22,17 @@ import patterns
 import psutil
 import pytest
 import ray
-from patterns import (
+from patterns import SIZES
+
+from ps_helpers import benchmark, data, numpy_engine, session
+from ps_helpers.benchmark import (
     ASYNCHRONOUS,
     LIMIT,
     OURS,
     OURS_FEW,
     OURS_LOCAL,
-    SIZES,
     SYNCHRONOUS,
 )
-
-from ps_helpers import benchmark, data, numpy_engine, session
 
 # Ray's processes cannot import what lies in the folder of a test.
 ray.cloudpickle.register_pickle_by_value(patterns)
