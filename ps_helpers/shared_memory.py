@@ -46,7 +46,9 @@ class Table:
     def __init__(self, shapes, num_rows, file=None):
         self.shapes, self.file, self.starts = shapes, file, places(shapes)
         length = 4 * num_rows * self.starts[-1]
-        memory = mmap.mmap(file.fileno() if file else -1, length)
+        # All of it is there from the start: the first steps would wait for pages.
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # which Linux has
+        memory = mmap.mmap(file.fileno() if file else -1, length, flags)
         self.rows = np.frombuffer(memory, np.float32).reshape(num_rows, -1)
 
     def arrays(self, row):

@@ -29,7 +29,6 @@ from ps_helpers.parameter_server import ParameterServer
 from ps_helpers.rules import Asynchronous, Synchronous
 from ps_helpers.shared_memory import (
     Channel,
-    SharedMemoryActor,
     SharedMemoryServer,
     Table,
     shared_memory_task,
@@ -262,6 +261,7 @@ class Page:
     def __init__(self, case):
         self.case, self.keys = case, load(case.size, "numpy").keys
         self.server = ParameterServer.remote(self.keys, get(case.weights))
+        self.pull()
 
     def pull(self):
         return get(self.server.pull.remote(self.keys))
@@ -364,14 +364,34 @@ class Documentation:
         end(self.server)
 
 
-def restart(server, weights, rule, num_workers):
+class WatchedServer(SharedMemoryServer):
+    """Keeps snapshots by itself: whoever asks for them holds up all workers."""
+
+    def __init__(self, weights, rule, num_workers, watched):
+        self.watched, self.snapshots = watched, []
+        super().__init__(weights, rule, num_workers, NEVER)
+
+    def add(self, updates):
+        super().add(updates)
+        now, last = time.time(), self.snapshots[-1:]
+        if self.watched and (not last or now - last[0][0] >= SNAPSHOT_EVERY):
+            copy = [array.copy() for array in self.table.arrays(self.row)]
+            self.snapshots.append((now, copy))
+
+
+def restart(server, weights, rule, num_workers, watched):
     """Give a server of shared memory, in its own process, new workers to wait for."""
-    server.__init__(weights, rule, num_workers, NEVER)
+    server.__init__(weights, rule, num_workers, watched)
 
 
 def log_of(server):
     with server.lock:
         return list(server.log)
+
+
+def snapshots_of(server):
+    with server.lock:
+        return server.snapshots
 
 
 def send_home(server):
@@ -383,9 +403,9 @@ class Ours:
 
     def __init__(self, case, local_steps, average):
         self.case, self.local_steps, self.average = case, local_steps, average
-        self.server = SharedMemoryActor.remote(
-            get(case.weights), Asynchronous(), 1, NEVER
-        )
+        server = ray.remote(num_cpus=0)(WatchedServer)
+        self.server = server.remote(get(case.weights), Asynchronous(), 1, False)
+        self.ask(log_of)
 
     def begin_again(self, lr):
         """Learn at another rate; every window begins with the first weights."""
@@ -400,26 +420,21 @@ class Ours:
         Keeps pairs of seconds and weights in the list of snapshots, if there is one.
         """
         rule = Synchronous(num_workers) if self.average else Asynchronous()
-        self.ask(restart, self.case.weights, rule, num_workers)
-        created = time.time()
+        watched = snapshots is not None
+        self.ask(restart, self.case.weights, rule, num_workers, watched)
         calls = [
             worker.ours.remote(self.server, self.case.lr, self.local_steps)
             for worker in self.case.workers[:num_workers]
         ]
-        begin, found = created + warm, []
-        while len(found) < num_workers:  # who has not pushed has no rate
+        begin, found = time.time() + warm, []
+        while len(found) < num_workers:  # who has pushed only once has no rate
             left = begin + seconds - time.time()
-            if snapshots is None:
-                time.sleep(max(left, SNAPSHOT_EVERY))
-            while snapshots is not None and time.time() < begin + seconds:
-                weights = get(self.server.report.remote(NEVER))[1]
-                snapshots.append((time.time() - created, weights))
-                time.sleep(SNAPSHOT_EVERY)
+            time.sleep(max(left, SNAPSHOT_EVERY))
             ray.get(ray.wait(calls, timeout=0)[0])  # an error ends the wait
             found = self.rates(begin)
-        if snapshots is not None:  # to connect is no part of training
+        if watched:  # to connect is no part of training
             first = min(record["times"][0] for record in self.ask(log_of))
-            snapshots[:] = [(s + created - first, w) for s, w in snapshots]
+            snapshots += [(s - first, w) for s, w in self.ask(snapshots_of)]
         self.ask(send_home)
         get(calls)
         return sum(found)
@@ -433,6 +448,7 @@ class Ours:
         return [
             self.local_steps * len(times) / (times[-1][-1] - times[0][0])
             for times in spans.values()
+            if len(times) > 1
         ]
 
     def stop(self):
