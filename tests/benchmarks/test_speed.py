@@ -321,7 +321,7 @@ def test_one_gradient_a_push_is_twice_as_fast_as_the_documentation(results, mega
 
 @pytest.mark.parametrize("megabytes", [1.6, 23])
 def test_local_steps_come_near_the_limit(results, megabytes):
-    """0.8 was hoped for; 0.75 and more is reached, and 0.85 with a worker a core."""
+    """0.8 is asked: reached at 1.6 MB; at 23 MB runs lie between 0.76 and 0.95."""
     limit = median_rate(results, megabytes, LIMIT)
     assert median_rate(results, megabytes, OURS_LOCAL) >= 0.7 * limit
 
@@ -338,14 +338,13 @@ def test_every_pattern_learns(results):
         assert np.median(best(by_rate)[1]) <= LEARNING_SECONDS, name
 
 
-def test_ours_learns_twice_as_soon_as_the_documentation(results):
-    """Three times was hoped for; about 2.5 times is reached."""
+def test_local_steps_learn_three_times_as_soon_as_the_documentation(results):
     seconds = {
         name: np.median(best(by_rate)[1])
         for name, by_rate in results["learning"].items()
     }
     documented = min(seconds[SYNCHRONOUS], seconds[ASYNCHRONOUS])
-    assert 2 * min(seconds[OURS_FEW], seconds[OURS_LOCAL]) <= documented
+    assert 3 * min(seconds[OURS_FEW], seconds[OURS_LOCAL]) <= documented
 
 
 def test_a_pull_takes_no_longer_than_one_and_a_half_copies(results):
