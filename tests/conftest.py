@@ -1,5 +1,7 @@
 """What several test modules share."""
 
+import signal
+
 import pytest
 import ray
 from hypothesis import settings
@@ -9,6 +11,9 @@ from ps_helpers import data, parameter_server, session
 # The same inputs in every run, and no time limit: the machine may be busy.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+# What a shell runs in the background ignores Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
