@@ -431,7 +431,8 @@ def measure(answer, calls):
     def looks_like(statistic, verb, of):
         """Return whether the seconds of a verb may be a statistic of these calls."""
         low, high = statistic(least[rows[of]]), statistic(most[rows[of]])
-        return low - 0.001 <= seconds[verb] <= high + 0.001
+        slack = 0.01  # a busy machine may let the clocks stand so far apart
+        return low - slack <= seconds[verb] <= high + slack
 
     for verb in ("push", "pull"):
         require(
