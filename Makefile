@@ -22,8 +22,8 @@ bench: .venv/installed  ## compare with Ray's documentation, and the simulator w
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)
 
 notebooks: .venv/installed  ## write the student notebooks, e.g. ARGS=--check
-	$(PY) -m ps_helpers.student_notebooks $(ARGS)
-	$(PY) -m ps_helpers.glossary $(filter --check,$(ARGS))
+	$(PY) -m ps_helpers.tools.student_notebooks $(ARGS)
+	$(PY) -m ps_helpers.tools.glossary $(filter --check,$(ARGS))
 
 # uv, because pip cannot resolve for other systems and Pythons than its own.
 pins:  ## refresh the pins in requirements.txt and environment.yml
@@ -36,7 +36,7 @@ pins:  ## refresh the pins in requirements.txt and environment.yml
 	    --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
 	    --custom-compile-command "make pins" --quiet \
 	    --output-file tests/classroom/requirements.txt
-	$(PYTHON) -m ps_helpers.pins
+	$(PYTHON) -m ps_helpers.tools.pins
 
 # The stamp goes first and comes last: an interrupted install is made anew, and so
 # is one with another Python; otherwise only what the pins changed is installed.

@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from ps_helpers import data, model, rules
+from ps_helpers import rules
+from ps_helpers.lab import data, model
 
 # Option -> the rule that it belongs to, and its default there.
 OF_ONE_RULE = {"staleness": ("ssp", 3), "backup_workers": ("backup", 1)}

@@ -18,8 +18,9 @@ import time
 import numpy as np
 import ray
 
-from ps_helpers import data, model, rules, session
+from ps_helpers import rules
 from ps_helpers.command_line import parse
+from ps_helpers.lab import data, model, session
 from ps_helpers.recorded import recorded
 from ps_helpers.training import Run, TrainingError, train
 
@@ -99,7 +100,7 @@ def worker_task(ps, worker, shard, steps, batch_size, lr, model_name, engine, se
 
 def plot(run, consistency, path):
     """Write learning curves, and a stretch of the middle of training, to a file."""
-    from ps_helpers import plots
+    from ps_helpers.lab import plots
 
     meaning = rules.NAMES[consistency]
     plots.report(run.points, run.log, run.calls, meaning).savefig(path)

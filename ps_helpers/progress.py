@@ -2,7 +2,7 @@
 
 import ray
 
-from ps_helpers import plots
+from ps_helpers.lab import plots
 from ps_helpers.rules import duration
 
 

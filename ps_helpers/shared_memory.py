@@ -24,7 +24,7 @@ import numpy as np
 import ray
 from scipy.linalg import blas
 
-from ps_helpers import data, model
+from ps_helpers.lab import data, model
 from ps_helpers.rules import RuleServer
 
 ALIGNED = 16  # float32 numbers: TensorFlow borrows arrays that begin at 64 bytes

@@ -6,7 +6,8 @@ import time
 import numpy as np
 import ray
 
-from ps_helpers import data, model, optimizers, rules, sharding, shared_memory
+from ps_helpers import optimizers, rules, sharding, shared_memory
+from ps_helpers.lab import data, model
 from ps_helpers.recorded import recorded
 from ps_helpers.waiting import WaitingServer
 

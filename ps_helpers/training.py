@@ -7,7 +7,7 @@ import numpy as np
 import ray
 from tqdm import tqdm
 
-from ps_helpers import data, model, session
+from ps_helpers.lab import data, model, session
 from ps_helpers.team import MAX_UPDATES, Team
 
 READY_SECONDS = 120  # how long the workers may take to get ready

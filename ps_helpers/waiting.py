@@ -8,7 +8,7 @@ import time
 
 import ray
 
-from ps_helpers import data, model
+from ps_helpers.lab import data, model
 from ps_helpers.rules import RuleServer, require_same_shapes
 
 

@@ -6,7 +6,8 @@ import pytest
 import ray
 from hypothesis import settings
 
-from ps_helpers import data, parameter_server, session
+from ps_helpers import parameter_server
+from ps_helpers.lab import data, session
 
 # The same inputs in every run, and no time limit: the machine may be busy.
 settings.register_profile("steady", deadline=None, derandomize=True)

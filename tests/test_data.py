@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from ps_helpers import data
+from ps_helpers.lab import data
 
 
 def rows(x, y):
@@ -127,7 +127,7 @@ def test_a_batch_may_draw_any_row_and_may_be_larger_than_its_shard():
 LOAD = """
 import sys
 import numpy as np
-from ps_helpers import data
+from ps_helpers.lab import data
 {before}
 try:
     np.savez(sys.argv[2], *data.load(sys.argv[1], seed=0))

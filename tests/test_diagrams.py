@@ -8,7 +8,7 @@ import pytest
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-from ps_helpers import diagrams
+from ps_helpers.tools import diagrams
 
 FIGURES = Path(__file__).parent.parent / "notebooks" / "figures"
 

@@ -18,7 +18,7 @@ import pytest
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
 from ps_helpers.checks.verdict import NotYet, require, verdict
-from ps_helpers.student_notebooks import without_solutions
+from ps_helpers.tools.student_notebooks import without_solutions
 
 TEACHER = Path(__file__).parent.parent / "notebooks" / "teacher"
 

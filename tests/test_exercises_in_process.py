@@ -13,7 +13,7 @@ from test_exercises import (
     Answers,
 )
 
-from ps_helpers import numpy_engine
+from ps_helpers.lab import numpy_engine
 
 answers = Answers()
 wrong, right = answers.wrong, answers.right

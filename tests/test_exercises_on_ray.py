@@ -17,10 +17,10 @@ from test_exercises import (
     renamed,
 )
 
-from ps_helpers import session
 from ps_helpers.checks import verdict as engine
 from ps_helpers.checks.ray_actors import take_time
 from ps_helpers.checks.verdict import verdict
+from ps_helpers.lab import session
 
 answers = Answers()
 wrong, right = answers.wrong, answers.right

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from ps_helpers import glossary
+from ps_helpers.tools import glossary
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 FORMS = {  # what counts as a use of a term, if not the term and its plural alone

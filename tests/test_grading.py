@@ -13,9 +13,9 @@ import pytest
 from nbformat import v4
 from test_exercises import exercises_of_the_notebooks, renamed
 
-from ps_helpers import grading
 from ps_helpers.checks import check
-from ps_helpers.student_notebooks import BEGIN, END, SourceError, mark_exercises
+from ps_helpers.tools import grading
+from ps_helpers.tools.student_notebooks import BEGIN, END, SourceError, mark_exercises
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TEACHER = sorted((NOTEBOOKS / "teacher").glob("*.ipynb"))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from ps_helpers import machine
+from ps_helpers.lab import machine
 
 GB = 10**9
 UNLIMITED = 9223372036854771712  # what version 1 writes where there is no limit

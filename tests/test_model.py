@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from ps_helpers import data, model, numpy_engine
+from ps_helpers.lab import data, model, numpy_engine
 
 DENSE = ("softmax", "mlp")
 DENSE_IN_BOTH = [(name, engine) for name in DENSE for engine in model.ENGINES]

@@ -29,7 +29,7 @@ def train(optimizer):
 
 
 def train_with_keras(name, **options):
-    from ps_helpers import tf  # noqa: F401, silently, before Keras imports it
+    from ps_helpers.lab import tf  # noqa: F401, silently, before Keras imports it
 
     import keras  # isort: skip
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ps_helpers import data, model, numpy_engine, recorded
+from ps_helpers import recorded
+from ps_helpers.lab import data, model, numpy_engine
 from ps_helpers.parameter_server import ParameterServer, worker_task
 
 # Whole numbers add up exactly in any of these, in whichever order.

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from ps_helpers import plots, rules
+from ps_helpers import rules
+from ps_helpers.lab import plots
 from ps_helpers.rules import Synchronous
 from ps_helpers.simulator import schedule
 

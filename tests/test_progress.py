@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import ray
 
-from ps_helpers import data, model, plots, progress
+from ps_helpers import progress
+from ps_helpers.lab import data, model, plots
 from ps_helpers.rules import Asynchronous, Synchronous
 from ps_helpers.waiting import WaitingActor, waiting_task
 

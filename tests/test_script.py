@@ -17,7 +17,8 @@ import psutil
 import pytest
 import ray
 
-from ps_helpers import command_line, model, parameter_server, session
+from ps_helpers import command_line, parameter_server
+from ps_helpers.lab import model, session
 from ps_helpers.team import Team
 from ps_helpers.training import Run
 

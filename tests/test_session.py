@@ -10,7 +10,7 @@ import psutil
 import pytest
 import ray
 
-from ps_helpers import machine, session
+from ps_helpers.lab import machine, session
 
 GB = 10**9
 
@@ -29,7 +29,7 @@ def test_ray_starts_no_process_that_a_notebook_never_uses(running_ray):
     for helper in ("monitor.py", "dashboard.py", "log_monitor.py"):
         assert helper not in commands
     modules = ray.remote(lambda: set(sys.modules))
-    assert "lark" not in ray.get(modules.remote(), timeout=60)  # see ps_helpers/lean
+    assert "lark" not in ray.get(modules.remote(), timeout=60)  # see ps_helpers/lab/lean
 
 
 def test_ray_starts_anew_and_stops_without_a_trace(running_ray, monkeypatch):

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from ps_helpers import pins
+from ps_helpers.tools import pins
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
@@ -201,7 +201,7 @@ def test_make_installs_once_until_the_pins_change(make, tmp_path):
         ("lab", "jupyterlab"),
         ("train", "ps_helpers.parameter_server"),
         ("test", "pytest"),
-        ("notebooks", "ps_helpers.student_notebooks"),
+        ("notebooks", "ps_helpers.tools.student_notebooks"),
     ],
 )
 def test_make_fails_where_its_command_fails(make, target, module):

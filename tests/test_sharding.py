@@ -14,7 +14,7 @@ import ray
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ps_helpers import data, model
+from ps_helpers.lab import data, model
 from ps_helpers.parameter_server import ParameterServer
 from ps_helpers.sharding import Layout, Piece, balanced, by_hash, by_ranges, pull, push
 

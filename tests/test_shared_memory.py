@@ -11,7 +11,8 @@ import ray
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ps_helpers import data, model, shared_memory
+from ps_helpers import shared_memory
+from ps_helpers.lab import data, model
 from ps_helpers.rules import Asynchronous, RuleServer, StaleSynchronous, Synchronous
 from ps_helpers.shared_memory import (
     SharedMemoryActor,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ps_helpers import data, model
+from ps_helpers.lab import data, model
 from ps_helpers.rules import (
     Asynchronous,
     CachedStaleSynchronous,

@@ -7,8 +7,8 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from ps_helpers import student_notebooks
-from ps_helpers.student_notebooks import SourceError, main, without_solutions
+from ps_helpers.tools import student_notebooks
+from ps_helpers.tools.student_notebooks import SourceError, main, without_solutions
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 EXERCISE = """def double(x):

@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ps_helpers import student_notebooks
+from ps_helpers.tools import student_notebooks
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SERIES = sorted(NOTEBOOKS.glob("*.ipynb")) + sorted(NOTEBOOKS.glob("teacher/*.ipynb"))

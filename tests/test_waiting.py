@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import ray
 
-from ps_helpers import data, model
+from ps_helpers.lab import data, model
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 from ps_helpers.shared_memory import SharedMemoryActor, shared_memory_task
 from ps_helpers.simulator import replay

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ps_helpers import numpy_engine
 from ps_helpers.checks.verdict import (
     as_numbers,
     close,
@@ -13,6 +12,7 @@ from ps_helpers.checks.verdict import (
     number,
     require,
 )
+from ps_helpers.lab import numpy_engine
 
 
 @exercise

@@ -13,8 +13,8 @@ from collections import namedtuple
 import numpy as np
 import ray
 
-from ps_helpers import data, machine, model
-from ps_helpers.benchmark import (
+from ps_helpers.lab import data, machine, model
+from ps_helpers.lab.benchmark import (
     ASYNCHRONOUS,
     FEW,
     LIMIT,
@@ -101,8 +101,8 @@ class Network:
     """A model that owns its weights, as the documentation's does: in variables."""
 
     def __init__(self, weights):
-        from ps_helpers.tensorflow_engine import mlp
-        from ps_helpers.tf import tf
+        from ps_helpers.lab.tensorflow_engine import mlp
+        from ps_helpers.lab.tf import tf
 
         self.tf = tf
         self.variables = [tf.Variable(weight) for weight in weights]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import ray
 
-from ps_helpers import data, model
+from ps_helpers.lab import data, model
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous, duration
 from ps_helpers.simulator import schedule
 from ps_helpers.waiting import WaitingActor, waiting_task

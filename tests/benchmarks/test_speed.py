@@ -24,8 +24,8 @@ import pytest
 import ray
 from patterns import SIZES
 
-from ps_helpers import benchmark, data, numpy_engine, session
-from ps_helpers.benchmark import (
+from ps_helpers.lab import benchmark, data, numpy_engine, session
+from ps_helpers.lab.benchmark import (
     ASYNCHRONOUS,
     LIMIT,
     OURS,

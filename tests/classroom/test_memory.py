@@ -218,7 +218,7 @@ def test_the_cells_run_under_the_limits(groups):
         told = kernel.run_all(
             [
                 "import os, shutil",
-                "from ps_helpers import machine",
+                "from ps_helpers.lab import machine",
                 "shared = shutil.disk_usage('/dev/shm').total",
                 "assert 0, (machine.cores(), shared, machine.free_memory() < 2**31)",
             ]

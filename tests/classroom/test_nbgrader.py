@@ -57,7 +57,7 @@ every_student = pytest.mark.parametrize("student", STUDENTS)
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     path = tmp_path_factory.mktemp("classroom") / "course"
-    run(PYTHON, "-m", "ps_helpers.grading", path, folder=ROOT)
+    run(PYTHON, "-m", "ps_helpers.tools.grading", path, folder=ROOT)
     return path
 
 

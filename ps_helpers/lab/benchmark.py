@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ps_helpers import plots
+from ps_helpers.lab import plots
 
 FILE = Path(__file__).with_name("benchmark.json")
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ps_helpers.tf import tf
+from ps_helpers.lab.tf import tf
 
 
 def softmax(weights, x):

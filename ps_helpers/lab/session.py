@@ -12,7 +12,7 @@ import psutil
 import ray
 import ray._private.node
 
-from ps_helpers import machine
+from ps_helpers.lab import machine
 
 OBJECT_STORE_BYTES = 78_643_200  # the least that Ray accepts
 GB = 10**9

@@ -1,6 +1,6 @@
 """Write the series' glossary from the Words sections of the teacher's notebooks.
 
-python -m ps_helpers.glossary writes notebooks/glossary.md, with --check it only
+python -m ps_helpers.tools.glossary writes notebooks/glossary.md, with --check it only
 compares. Exit status: 0 for success, 1 for a difference that --check found, 2 for a
 mistake in a Words section.
 """
@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from ps_helpers.student_notebooks import SourceError, find, read
+from ps_helpers.tools.student_notebooks import SourceError, find, read
 
 NAME = "glossary.md"
 # Lower case, so that JupyterLab, GitHub and Sphinx make the same anchor of a heading.
@@ -84,7 +84,9 @@ def main(arguments=None):
     if not options.check:
         path.write_text(text, encoding="utf-8")
     elif not path.exists() or path.read_text(encoding="utf-8") != text:
-        print(f"{path} is stale: run python -m ps_helpers.glossary", file=sys.stderr)
+        print(
+            f"{path} is stale: run python -m ps_helpers.tools.glossary", file=sys.stderr
+        )
         return 1
     return 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from ps_helpers.student_notebooks import PARENT_LINK, SourceError, sources
+from ps_helpers.tools.student_notebooks import PARENT_LINK, SourceError, sources
 
 PARENTS_FILE = re.compile(r"\]\(\.\./([^)#]+)")
 NOTEBOOK = re.compile(r"\]\((\w+)\.ipynb")

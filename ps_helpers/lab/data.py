@@ -55,7 +55,7 @@ def _digits(seed):
 
 
 def _from_keras(name, seed):
-    importlib.import_module("ps_helpers.tf")  # silently, before Keras imports it
+    importlib.import_module("ps_helpers.lab.tf")  # silently, before Keras imports it
     import keras
 
     try:

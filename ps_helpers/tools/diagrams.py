@@ -1,6 +1,6 @@
 """Write the diagrams of the notebooks: one layout, with what is new highlighted.
 
-python -m ps_helpers.diagrams writes notebooks/figures/*.svg.
+python -m ps_helpers.tools.diagrams writes notebooks/figures/*.svg.
 """
 
 from pathlib import Path

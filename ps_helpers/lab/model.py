@@ -91,11 +91,11 @@ def load(name="mlp", engine="tensorflow", pixels=64, hidden=32):
     require_choice(name, engine)
     shapes = shapes_by_key(name, pixels, hidden)
     if engine == "tensorflow":
-        from ps_helpers import tensorflow_engine
+        from ps_helpers.lab import tensorflow_engine
 
         functions = tensorflow_engine.functions(name, list(shapes.values()), pixels)
     else:
-        from ps_helpers import numpy_engine
+        from ps_helpers.lab import numpy_engine
 
         functions = (
             numpy_engine.gradient,

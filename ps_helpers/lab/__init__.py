@@ -1,0 +1,1 @@
+"""What is not about parameter servers: data, models, figures, Ray's start."""
