@@ -71,7 +71,7 @@ def images(size):
 def start(num_workers):
     """Start Ray and workers; return when all of them have imported TensorFlow."""
     spare = STORE_BYTES - session.OBJECT_STORE_BYTES
-    session.start(num_workers, engine="tensorflow", data_bytes=spare / 1.2)
+    session.start(num_workers, engine="tensorflow", num_bytes=spare / 1.2)
     workers = [patterns.Worker.remote() for _ in range(num_workers)]
     patterns.get([worker.prepare.remote(SIZES[0]) for worker in workers])
     return workers
