@@ -138,7 +138,8 @@ def _start(num_workers, engine, num_bytes):
         options["_plasma_directory"] = folder  # as Ray does, after a long warning
     own = {MARK: _mark(), "RAY_AUTH_MODE": "token"}
     own["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # its processes inherit it
-    own["PYTHONPATH"] = os.pathsep.join([str(LEAN), os.environ.get("PYTHONPATH", "")])
+    paths = filter(None, [str(LEAN), os.environ.get("PYTHONPATH")])
+    own["PYTHONPATH"] = os.pathsep.join(paths)
     try:
         with _environment(own), _small_node():
             # "local", also where RAY_ADDRESS or `ray start` offers a cluster
@@ -248,14 +249,16 @@ def _require_cluster(address):
     if host and port.isdigit():
         with socket.create_connection((host, int(port)), 5) as connection:
             settings = bytes(3) + b"\4" + bytes(5)
-            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
-            if connection.recv(9)[3:4] != b"\4":
-                raise BlockingIOError("something else")
+            with contextlib.suppress(OSError):
+                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+                if connection.recv(9)[3:4] == b"\4":
+                    return
+        raise BlockingIOError("something else listens there")
 
 
 def _why_not(address, error):
     """Return the sentence that says why a cluster cannot be joined."""
-    if isinstance(error, (BlockingIOError, TimeoutError)):
+    if isinstance(error, BlockingIOError):
         return (
             f"what listens at {address} does not answer as a Ray cluster does: take "
             "the address that `ray start --head` has printed."
