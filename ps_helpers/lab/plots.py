@@ -1,7 +1,6 @@
 """Figures: one style, one meaning a colour, a caption under each.
 
-Nothing here changes Matplotlib's settings or needs a display: figures are drawn
-without pyplot, in axes that know the style of the series.
+Matplotlib's settings stay as they are, and no display is needed: pyplot is not used.
 """
 
 import base64
@@ -45,14 +44,16 @@ LINES = {
     "theory": ":",
 }
 MARKERS = "osD^vPX*"  # one a worker: workers never differ by hue alone
-# What a row of the timeline does, as face, edge and hatch; messages are grey.
-PHASES = {
-    "pull": ("#E0E0E0", "#4D4D4D", "////"),
-    "compute": (COLOURS["worker"], COLOURS["worker"], None),
-    "push": (COLOURS["message"], COLOURS["message"], None),
-    "wait": ("#FFFFFF", "#B0B0B0", None),
-    "dropped": ("#DCECF7", COLOURS["worker"], "xx"),
-    "serve": (COLOURS["server"], COLOURS["server"], None),
+PHASES = {  # what a row of the timeline does; messages are grey, told apart by a hatch
+    name: {"facecolor": face, "edgecolor": edge, "hatch": hatch, "linewidth": 0.5}
+    for name, face, edge, hatch in (
+        ("pull", "#E0E0E0", "#4D4D4D", "////"),
+        ("compute", COLOURS["worker"], COLOURS["worker"], None),
+        ("push", COLOURS["message"], COLOURS["message"], None),
+        ("wait", "#FFFFFF", "#B0B0B0", None),
+        ("dropped", "#DCECF7", COLOURS["worker"], "xx"),
+        ("serve", COLOURS["server"], COLOURS["server"], None),
+    )
 }
 STYLE = {
     "figure.dpi": 100,
@@ -181,9 +182,8 @@ def curves(x, lines, meaning, title="", **axes_options):
     """
     fig, ax = new_figure(figsize=(6, 3))
     for marker, (label, y) in zip(MARKERS, lines.items(), strict=False):
-        look = {"linestyle": LINES.get(label, "-"), "color": COLOURS[meaning]}
-        marker = "" if label == "theory" else marker
-        ax.plot(x, y, marker=marker, label=label, **look)
+        (line,) = ax.plot(x, y, LINES.get(label, "-"), c=COLOURS[meaning], label=label)
+        line.set_marker("" if label == "theory" else marker)
     ax.set(title=title, **axes_options)
     if axes_options.get("xscale") == "log":
         ax.set_xticks(x, [f"{value:g}" for value in x], minor=False)
@@ -235,17 +235,11 @@ def timelines(runs, milliseconds):
     return fig
 
 
-def look_of(phase):
-    """Return the options of a bar of this phase."""
-    face, edge, hatch = PHASES[phase]
-    return {"facecolor": face, "edgecolor": edge, "hatch": hatch, "linewidth": 0.5}
-
-
 @in_style
 def legend_of(phases):
     """Return the options of a legend, in one row, of these phases of timelines."""
     named = [phase for phase in PHASES if phase in phases]
-    handles = [Rectangle((0, 0), 1, 1, label=name, **look_of(name)) for name in named]
+    handles = [Rectangle((0, 0), 1, 1, label=name, **PHASES[name]) for name in named]
     return {"handles": handles, "ncols": len(handles), "fontsize": 9}
 
 
@@ -266,7 +260,7 @@ def timeline(events, title="", milliseconds=None, ax=None, legend=True):
     inside = [event for event in events if event[2] <= last and event[3] >= first]
     for row, phase, start, end in inside:
         left, width = 1000 * (start - first), 1000 * (end - start)
-        ax.barh(rows.index(row), width, 0.7, left, **look_of(phase))
+        ax.barh(rows.index(row), width, 0.7, left, **PHASES[phase])
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel="milliseconds", xlim=(0, 1000 * (last - first)))
     ax.set_title(title, pad=24 if legend else None)
