@@ -18,7 +18,7 @@ import pytest
 import ray
 import ray._private.node
 
-from ps_helpers.lab import machine, session
+from ps_helpers.lab import machine, processes, session
 
 GB = 10**9
 
@@ -45,7 +45,7 @@ def test_ray_starts_no_process_that_a_notebook_never_uses(running_ray):
 def marked():
     """Return the environments of Ray's processes; a title may lie over one."""
     found = [process.environ() for process in children()]
-    found = [environment for environment in found if session.MARK in environment]
+    found = [environment for environment in found if processes.MARK in environment]
     assert len(found) >= 2  # the raylet and the server of its state
     return found
 
@@ -60,10 +60,10 @@ def test_the_token_is_known_to_rays_processes_alone(running_ray):
     token = rays_token()
     assert len(token) == 64
     assert {environment["RAY_AUTH_MODE"] for environment in marked()} == {"token"}
-    for name in (session.MARK, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+    for name in (processes.MARK, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         assert name not in os.environ
-    [mark] = {environment[session.MARK] for environment in marked()}
-    assert mark.startswith(f"{os.getpid()}:") and not session._is_over(mark)
+    [mark] = {environment[processes.MARK] for environment in marked()}
+    assert mark.startswith(f"{os.getpid()}:") and not processes.is_over(mark)
     [folder] = session._folders
     assert os.stat(folder).st_mode & 0o777 == 0o700
     for path in Path(folder).rglob("*"):
@@ -292,12 +292,12 @@ def test_what_an_error_shows_in_a_notebook_is_one_line():
     assert session.SessionError("no")._render_traceback_() == ["SessionError: no"]
 
 
-def fail_to_start(monkeypatch, processes, message):
+def fail_to_start(monkeypatch, sleepers, message):
     """Let Ray's start leave a process behind and raise; return the process."""
     left = []
 
     def init(*_, **__):
-        left.append(processes(mark_of(os.getpid())))
+        left.append(sleepers(mark_of(os.getpid())))
         raise Exception(message)
 
     monkeypatch.setattr(ray, "init", init)
@@ -307,19 +307,17 @@ def fail_to_start(monkeypatch, processes, message):
 
 
 def test_a_start_that_times_out_is_explained_and_cleared_away(
-    no_ray, monkeypatch, processes
+    no_ray, monkeypatch, sleepers
 ):
     message = "The current node timed out during startup. This could happen because"
-    caught, left = fail_to_start(monkeypatch, processes, message)
+    caught, left = fail_to_start(monkeypatch, sleepers, message)
     assert caught.type is session.SessionError
     assert "run the cell again" in str(caught.value)
     assert ends(left, 30)
 
 
-def test_a_start_that_fails_otherwise_is_not_called_late(
-    no_ray, monkeypatch, processes
-):
-    caught, _ = fail_to_start(monkeypatch, processes, "no disk")
+def test_a_start_that_fails_otherwise_is_not_called_late(no_ray, monkeypatch, sleepers):
+    caught, _ = fail_to_start(monkeypatch, sleepers, "no disk")
     assert caught.type is Exception
     assert not session._folders
 
@@ -420,18 +418,18 @@ def test_stopping_cannot_be_interrupted_and_what_follows_can(monkeypatch):
 def mark_of(pid, later=0):
     """Return the mark of a process, or of one of its number that started later."""
     started = psutil.Process(pid).create_time() + later
-    return f"{pid}:{started}:{session._number_space()}"
+    return f"{pid}:{started}:{processes.number_space()}"
 
 
 @pytest.fixture
-def processes():
+def sleepers():
     """Start processes that have a driver's mark; end them afterwards."""
     started = []
 
     def start(mark, command=("ray::IDLE", "300")):
         # The first word is what it calls itself, as Ray's workers do.
         process = subprocess.Popen(
-            command, executable=shutil.which("sleep"), env={session.MARK: str(mark)}
+            command, executable=shutil.which("sleep"), env={processes.MARK: str(mark)}
         )
         started.append(process)
         return process
@@ -448,25 +446,25 @@ def ends(process, seconds):
     return process.poll() is not None
 
 
-def test_start_clears_away_the_ray_of_a_dead_driver_alone(no_ray, processes):
+def test_start_clears_away_the_ray_of_a_dead_driver_alone(no_ray, sleepers):
     parent = os.getppid()
-    orphans = [processes(f"{2**22 + 1}:1.0:{session._number_space()}")]
-    orphans.append(processes(mark_of(parent, later=-3600)))  # the number is used again
+    orphans = [sleepers(f"{2**22 + 1}:1.0:{processes.number_space()}")]
+    orphans.append(sleepers(mark_of(parent, later=-3600)))  # the number is used again
     others = [
-        processes(mark_of(parent)),
-        processes("not a mark"),
-        processes("4:1.0:7"),  # of a container
-        processes(mark_of(parent, later=-3600), ["import array", "300"]),
+        sleepers(mark_of(parent)),
+        sleepers("not a mark"),
+        sleepers("4:1.0:7"),  # of a container
+        sleepers(mark_of(parent, later=-3600), ["import array", "300"]),
     ]
     session.start(1)
     assert all(ends(orphan, 30) for orphan in orphans)
     assert not any(ends(process, 0.2) for process in others)
 
 
-def test_stop_ends_what_this_driver_left_behind(processes):
+def test_stop_ends_what_this_driver_left_behind(sleepers):
     """An interrupted start leaves processes that ray.shutdown does not know."""
-    own, other = processes(mark_of(os.getpid())), processes(mark_of(os.getppid()))
-    array = processes(mark_of(os.getpid()), ["/home/murray/array", "300"])
+    own, other = sleepers(mark_of(os.getpid())), sleepers(mark_of(os.getppid()))
+    array = sleepers(mark_of(os.getpid()), ["/home/murray/array", "300"])
     session.stop()
     assert ends(own, 30)
     assert not ends(other, 0.2) and not ends(array, 0.2)
@@ -488,4 +486,4 @@ def test_stop_ends_what_this_driver_left_behind(processes):
     ],
 )
 def test_only_rays_own_programs_are_ended(command, is_rays):
-    assert session._is_rays(command) is is_rays
+    assert processes.is_rays(command) is is_rays

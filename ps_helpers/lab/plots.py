@@ -182,8 +182,8 @@ def curves(x, lines, meaning, title="", **axes_options):
     """
     fig, ax = new_figure(figsize=(6, 3))
     for marker, (label, y) in zip(MARKERS, lines.items(), strict=False):
-        (line,) = ax.plot(x, y, LINES.get(label, "-"), c=COLOURS[meaning], label=label)
-        line.set_marker("" if label == "theory" else marker)
+        look = {"linestyle": LINES.get(label, "-"), "color": COLOURS[meaning]}
+        ax.plot(x, y, marker="" if label == "theory" else marker, label=label, **look)
     ax.set(title=title, **axes_options)
     if axes_options.get("xscale") == "log":
         ax.set_xticks(x, [f"{value:g}" for value in x], minor=False)
