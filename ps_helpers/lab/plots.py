@@ -7,12 +7,15 @@ import base64
 import functools
 import io
 import os
+import sys
 import textwrap
 
 try:
     import matplotlib
 except ValueError:  # MPLBACKEND names a backend that does not exist; none is needed
     del os.environ["MPLBACKEND"]
+    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+        del sys.modules[name]  # half of them is there
     import matplotlib
 from IPython.display import display
 from matplotlib.axes import Axes
