@@ -59,12 +59,10 @@ def join(address):
                 from ray._raylet import AuthenticationTokenLoader, GcsClient
 
                 # What ray.init would refuse after 20 s, or by ending this process.
-                if (
-                    mode == "token"
-                    and not AuthenticationTokenLoader.instance().has_token()
-                ):
+                token = AuthenticationTokenLoader.instance()
+                if mode == "token" and not token.has_token():
                     raise ray.exceptions.AuthenticationError("there is none")
-                if ":" in address:
+                if ":" in address and "://" not in address:
                     with machine.silent_stderr():
                         GcsClient(address=address)
             ray.init(address, **SILENT)
