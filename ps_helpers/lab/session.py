@@ -73,11 +73,11 @@ def bytes_needed(num_workers, engine):
     return RAY_BYTES[engine] + num_workers * WORKER_BYTES[engine]
 
 
-def start(num_workers=4, engine="numpy", address=None, data_bytes=0):
+def start(num_workers=4, engine="numpy", address=None, num_bytes=0):
     """Start a Ray with room for some workers, or connect to one by its address.
 
     A Ray that this process had before is stopped first, and one whose driver has
-    died is cleared away, so that running a cell twice is harmless. ``data_bytes``
+    died is cleared away, so that running a cell twice is harmless. ``num_bytes``
     is the size of the data that will be put into Ray's object store: what does not
     fit there makes workers wait for one another.
 
@@ -107,7 +107,7 @@ def start(num_workers=4, engine="numpy", address=None, data_bytes=0):
                 address="local",  # also where RAY_ADDRESS or `ray start` offers one
                 num_cpus=num_workers,
                 include_dashboard=False,
-                **_object_store(OBJECT_STORE_BYTES + int(1.2 * data_bytes)),
+                **_object_store(OBJECT_STORE_BYTES + int(1.2 * num_bytes)),
                 **quiet,
             )
     _require_cpus(num_workers)
