@@ -91,7 +91,7 @@ class Team:
                 pause = seconds() if callable(seconds) else seconds
                 self.take_off_finished(pause)
                 report = self.report()
-                if report.log:
+                if report.log or report.version > last:
                     moved, last = time.time(), report.version
                     yield report
                 elif time.time() > moved + self.settings.patience:
