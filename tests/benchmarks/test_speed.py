@@ -150,7 +150,7 @@ def best(by_rate):
 
 
 def processes_of_ray():
-    """Return Ray's raylet, which holds the object store, and all servers and workers."""
+    """Return the raylet, which holds the object store, all servers and workers."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
