@@ -35,6 +35,7 @@ optimizer        how the servers make an update of a gradient; they keep the sta
 num_servers      how many servers share the weights out; on a cluster some may be on one node
 fast             let arrays lie in memory that the processes of this machine share
 local_steps      steps that a worker does on its own before it pushes
+outer_rate       what part of the change by local steps is pushed (default: 1 in rounds, whose update is a mean, else 1 / workers)
 data             the images to learn; digits need no download
 model            softmax regression, one hidden layer, or a small convolutional network
 hidden           width of the hidden layer of the mlp
@@ -76,6 +77,7 @@ class Settings:
     num_servers: int = option(1, 1, 64)
     fast: bool = option(False)
     local_steps: int = option(1, 1, 1000, metavar="K")
+    outer_rate: float | None = option(None, 1e-9, 1000, metavar="R")
     data: str = option("digits", choices=("digits", "mnist", "fashion_mnist"))
     model: str = option("mlp", choices=("softmax", "mlp", "cnn"))
     hidden: int = option(32, 1, 1_000_000)
@@ -110,6 +112,9 @@ class Settings:
             "--local-steps: the sum of several steps is no gradient, which "
             f"{self.optimizer} needs; leave --optimizer out": (
                 local and self.optimizer != "sgd"
+            ),
+            "--outer-rate: it belongs to --local-steps; lower --learning-rate instead": (
+                self.outer_rate is not None and not local
             ),
             "--model: the cnn needs --engine tensorflow; NumPy cannot convolve": (
                 self.model == "cnn" and self.engine == "numpy"
@@ -150,6 +155,19 @@ class Settings:
     def scale(self):
         """Return by what a gradient is multiplied before it is pushed."""
         return -self.rate if self.optimizer == "sgd" else 1
+
+    @cached_property
+    def outer(self):
+        """Return by what a worker's change by several local steps is multiplied.
+
+        Rounds take the mean of all workers' changes; where each is added when it
+        comes, they would be a sum, as many times as large (Stich, Local SGD converges
+        fast and communicates little, 2019, averages them).
+        """
+        if self.outer_rate is not None:
+            return self.outer_rate
+        in_rounds = self.consistency in ("sync", "backup")
+        return 1 if in_rounds or self.local_steps == 1 else 1 / self.num_workers
 
     def rule(self):
         """Return the rule of waiting that was chosen."""
