@@ -113,7 +113,7 @@ class Settings:
             f"{self.optimizer} needs; leave --optimizer out": (
                 local and self.optimizer != "sgd"
             ),
-            "--outer-rate: it belongs to --local-steps; lower --learning-rate instead": (
+            "--outer-rate: it belongs to --local-steps; lower --learning-rate": (
                 self.outer_rate is not None and not local
             ),
             "--model: the cnn needs --engine tensorflow; NumPy cannot convolve": (
