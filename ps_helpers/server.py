@@ -57,8 +57,7 @@ class Server:
         changes nothing, for one that does not fit and for a step out of order.
         """
         if not self.ledger.is_new(worker, step):  # its answer was lost: once more
-            again = worker not in self.ledger.waiting
-            return self.settle([], [worker] if again else [])
+            return [] if worker in self.ledger.waiting else [worker]
         require_fit(self.store.weights, self.keys, update)
         staleness = self.store.version - self.ledger.held[worker]
         factor = self.rule.factor(staleness)
