@@ -75,10 +75,11 @@ class Server:
         """Count a worker out; return who may pull now that nobody waits for it."""
         self.pending.pop(worker, None)
         self.ledger.leave(worker)
+        apply, go = self.rule.leave(worker)
         if self.quorum:  # all that are still awaited have not begun
             self.quorum -= 1
             return self.admit([])
-        return self.settle(*self.rule.leave(worker))
+        return self.settle(apply, go)
 
     def settle(self, apply, go):
         """Make one update of these workers', and let workers go on from there."""
