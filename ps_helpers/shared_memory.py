@@ -206,9 +206,9 @@ class MemoryGate:
         return self.hub.listener.address, self.hub.key
 
     def leave(self, worker):
-        """Count a worker out; who waits for it waits no longer."""
+        """Send a worker home; who waits for it waits no longer."""
         with self.hub.lock:
-            self.hub.let_go(self.hub.server.leave(worker))
+            self.hub.let_go([worker, *self.hub.server.leave(worker)])
 
     def stop(self):
         """Send every worker home with its next push."""
