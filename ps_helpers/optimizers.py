@@ -7,11 +7,13 @@ gradients of the same arrays, in the same order, each time.
 
 import numpy as np
 
-from ps_helpers.rules import require_same_shapes
+from ps_helpers.store import require_shapes
 
 
 class Momentum:
     """Steps along a velocity, a fading sum of gradients (Polyak, 1964)."""
+
+    elementwise = True  # so arrays may be cut
 
     def __init__(self, lr, momentum=0.9):
         self.lr, self.momentum = lr, momentum
@@ -20,7 +22,7 @@ class Momentum:
     def updates(self, gradients):
         """Return what to add to the weights, in the order of the gradients."""
         self.velocity = self.velocity or [np.zeros_like(g) for g in gradients]
-        require_same_shapes(gradients, self.velocity)
+        require_shapes(gradients, map(np.shape, self.velocity))
         for velocity, gradient in zip(self.velocity, gradients, strict=True):
             velocity *= self.momentum
             velocity -= self.lr * gradient
@@ -29,6 +31,8 @@ class Momentum:
 
 class Adam:
     """Steps of about lr in each direction (Kingma and Ba, 2015, algorithm 1)."""
+
+    elementwise = True
 
     def __init__(self, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
         self.lr, self.epsilon = lr, epsilon
@@ -40,7 +44,7 @@ class Adam:
         """Return what to add to the weights, in the order of the gradients."""
         self.mean = self.mean or [np.zeros_like(g) for g in gradients]
         self.square = self.square or [np.zeros_like(g) for g in gradients]
-        require_same_shapes(gradients, self.mean)
+        require_shapes(gradients, map(np.shape, self.mean))
         self.step += 1
         rate = self.lr * (1 - self.beta_2**self.step) ** 0.5
         rate /= 1 - self.beta_1**self.step

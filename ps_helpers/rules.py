@@ -1,56 +1,91 @@
 """Rules of waiting: when an update counts, and when its worker may go on.
 
-A rule is told of every push, in the order in which the pushes reach the server. It
-answers with two lists of workers: those whose last updates are applied now, as one
-update that is their mean, and those that get the newest weights and go on. The
-server on Ray and the simulator follow the same rules.
+A rule is told of every push, in the order in which the pushes reach the server, with
+its staleness: the updates that were made since its worker pulled. It answers with two
+lists of workers: those whose last updates are applied now, as one update that is
+their mean, and those that get the newest weights and go on. Who goes on was applied
+or is dropped: from then on its arrays are its own again. Notebook 04 builds them.
 """
 
-from collections import Counter
 
-import numpy as np
+class Rule:
+    """What a server asks of a rule, and the answers of one that lets nobody wait."""
 
-NAMES = {  # the rules of the script
-    "async": "asynchronous",
-    "sync": "synchronous",
-    "ssp": "stale-synchronous",
-    "backup": "backup workers",
-}
+    needed = 1  # pushes that make an update
+    live = True  # whether a server on Ray can follow it
+
+    def push(self, worker, staleness):
+        """Return whose updates are applied now, and who goes on."""
+        raise NotImplementedError
+
+    def join(self, worker, steps):
+        """Count a worker in that has done so many steps; answer as `push` does.
+
+        Who still waits, for a round or for the slowest, is not let go by joining.
+        """
+        return [], [worker]
+
+    def leave(self, worker):
+        """Count a worker out, also one that waits; answer as `push` does."""
+        return [], []
+
+    def factor(self, staleness):
+        """Return what an update of this staleness is multiplied by."""
+        return 1
 
 
-class Asynchronous:
+class Asynchronous(Rule):
     """Nobody waits: every update is applied when it comes."""
 
-    def push(self, worker, fresh):
+    def push(self, worker, staleness):
         """Return whose updates are applied now, and who goes on."""
         return [worker], [worker]
 
 
-class Synchronous:
+class Synchronous(Rule):
     """Everybody waits for a round to be full, and one update is made of it.
 
-    A round is full when ``needed`` workers have pushed. With more workers than that
-    the others are backup workers: an update that is not fresh, because its round was
-    closed without it, is dropped (Chen et al., Revisiting distributed synchronous
-    SGD, 2016).
+    A round is full when ``needed`` workers have pushed, or all members where they are
+    fewer. With more workers than that the others are backup workers: an update that
+    is stale, because its round was closed without it, is dropped (Chen et al.,
+    Revisiting distributed synchronous SGD, 2016).
     """
 
     def __init__(self, needed):
-        self.needed = needed
+        self.full, self.members = needed, set()
         self.came = []  # who has pushed in this round
 
-    def push(self, worker, fresh):
+    @property
+    def needed(self):
+        """Return how many pushes make a round full now."""
+        return min(self.full, len(self.members) or self.full)
+
+    def push(self, worker, staleness):
         """Return whose updates are applied now, and who goes on."""
-        if not fresh:
+        if staleness > 0:
             return [], [worker]  # too late: dropped
         self.came.append(worker)
+        return self.close()
+
+    def close(self):
+        """Close the round if it is full; answer as `push` does."""
         if len(self.came) < self.needed:
             return [], []
         everyone, self.came = sorted(self.came), []
         return everyone, everyone
 
+    def join(self, worker, steps):
+        self.members.add(worker)
+        return [], [] if worker in self.came else [worker]
 
-class StaleSynchronous:
+    def leave(self, worker):
+        self.members.discard(worker)
+        if worker in self.came:
+            self.came.remove(worker)
+        return self.close() if self.came else ([], [])
+
+
+class StaleSynchronous(Rule):
     """Who is more than ``bound`` steps ahead of the slowest waits for it.
 
     Updates are applied when they come. Ho et al., More effective distributed ML via
@@ -59,21 +94,37 @@ class StaleSynchronous:
 
     def __init__(self, num_workers, bound):
         self.bound = bound
-        self.clocks = [0] * num_workers  # steps that each worker has done
+        self.clocks = dict.fromkeys(range(num_workers), 0)  # steps each has done
         self.waiting = []
 
-    def push(self, worker, fresh):
+    def push(self, worker, staleness):
         """Return whose updates are applied now, and who goes on."""
         self.clocks[worker] += 1
-        slowest = min(self.clocks)
-        asking = [worker]
-        if self.clocks[worker] == slowest:  # others may have waited for this worker
-            asking, self.waiting = [worker, *self.waiting], []
+        self.waiting.append(worker)
+        return [worker], self.let_go()
+
+    def let_go(self):
+        """Return who need not wait, or no longer."""
+        slowest = min(self.clocks.values(), default=0)
+        asking, self.waiting = self.waiting, []
         go = []
         for w in asking:
             may_go_on = self.clocks[w] - slowest <= self.bound
             (go if may_go_on else self.waiting).append(w)
-        return [worker], go
+        return go
+
+    def join(self, worker, steps):
+        """Let a newcomer begin beside the slowest, so that nobody waits for it."""
+        slowest = min(self.clocks.values(), default=0)
+        self.clocks.setdefault(worker, max(steps, slowest))
+        if worker not in self.waiting:
+            self.waiting.append(worker)
+        return [], self.let_go()
+
+    def leave(self, worker):
+        self.clocks.pop(worker, None)
+        self.waiting = [w for w in self.waiting if w != worker]
+        return [], self.let_go()
 
 
 class CachedStaleSynchronous(StaleSynchronous):
@@ -85,69 +136,19 @@ class CachedStaleSynchronous(StaleSynchronous):
     staleness in its log counts a worker's own pushes since its last pull too.
     """
 
+    live = False
+
     def __init__(self, num_workers, bound):
         super().__init__(num_workers, bound)
         self.copied = [0] * num_workers  # the slowest clock when the copy was pulled
         self.keeping = []  # who goes on with its copy
 
-    def push(self, worker, fresh):
+    def push(self, worker, staleness):
         """Return whose updates are applied now, and who pulls and goes on."""
-        applied, go = super().push(worker, fresh)
+        applied, go = super().push(worker, staleness)
         age = self.clocks[worker] - self.copied[worker]
         self.keeping = [worker] if age <= self.bound else []
         go = [w for w in go if w not in self.keeping]
         for w in go:
-            self.copied[w] = min(self.clocks)
+            self.copied[w] = min(self.clocks.values())
         return applied, go
-
-
-def require_same_shapes(update, weights):
-    """Raise ValueError unless an update has an array of each weight's shape."""
-    shapes = [np.shape(part) for part in update]
-    expected = [np.shape(weight) for weight in weights]
-    if shapes != expected:
-        raise ValueError(f"an update of shapes {shapes} does not fit {expected}")
-
-
-class RuleServer:
-    """Hold weights, and treat pushes by a rule of waiting."""
-
-    def __init__(self, weights, rule):
-        self.weights, self.rule = list(weights), rule
-        self.version, self.log = 0, []  # updates applied; a record of each push
-        self.pulled = Counter()  # worker -> the version that it holds
-        self.updates = {}  # worker -> its last update
-
-    def push(self, worker, update, times=()):
-        """Take an update; return the workers that pull now and go on."""
-        staleness = self.version - self.pulled[worker]
-        self.updates[worker] = update
-        apply, go = self.rule.push(worker, fresh=staleness == 0)
-        if apply:
-            self.add([self.updates[w] for w in apply])
-        for w in go:
-            self.pulled[w] = self.version
-        self.log.append(
-            dict(
-                worker=worker,
-                staleness=staleness,
-                go=go,
-                dropped=worker in go and not apply,
-                times=times,
-            )
-        )
-        return go
-
-    def add(self, updates):
-        """Add the mean of these updates to the weights."""
-        means = [sum(part) / len(part) for part in zip(*updates, strict=True)]
-        self.weights = list(map(np.add, self.weights, means))  # new arrays
-        self.version += 1
-
-    def report(self, start=0):
-        return self.version, self.weights, self.log[start:]
-
-
-def duration(log):
-    """Return the seconds from the first step to the last push."""
-    return log[-1]["times"][2] - min(record["times"][0] for record in log)

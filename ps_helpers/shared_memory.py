@@ -4,258 +4,260 @@ A push and a pull carry no arrays here. A worker writes its update into a row of
 table that all processes have in their memory, and tells the server that it is there;
 the server adds it to the newest weights, writes the sum into a row that nobody reads,
 and tells the worker which row that is. So a version of the weights never changes while
-somebody computes with it. The rules of waiting are the same as in `waiting`.
-Notebook 06 builds this.
+somebody computes with it. Notebook 06 builds this.
 """
 
-import math
-import mmap
 import os
+import secrets
 import selectors
-import shutil
-import tempfile
+import sys
 import threading
 import time
 from contextlib import suppress
-from multiprocessing.connection import Client, Listener
+from multiprocessing import connection as mp
 from multiprocessing.reduction import recv_handle, send_handle
 
 import numpy as np
-import ray
-from scipy.linalg import blas
 
-from ps_helpers.lab import data, model
-from ps_helpers.rules import RuleServer
-
-ALIGNED = 16  # float32 numbers: TensorFlow borrows arrays that begin at 64 bytes
+from ps_helpers.records import Pulled, Report, recorded
+from ps_helpers.server import Server
+from ps_helpers.table import Table, make_file
 
 
-def places(shapes):
-    """Return where the arrays of a row begin, and the row's length, in numbers."""
-    sizes = [-(-math.prod(shape) // ALIGNED) * ALIGNED for shape in shapes]
-    return np.cumsum([0, *sizes])
+class Versions:
+    """A store that keeps each version of the weights in a row while somebody reads it.
 
-
-class Table:
-    """Rows of float32 numbers; each has room for one array of every shape.
-
-    The memory is that of a file, for all processes that open it, or without a file
-    of this process alone.
+    The table has rows for a version that each reader reads, the newest and the next,
+    and for an update of each worker. Raises ValueError where a value is not float32.
     """
 
-    def __init__(self, shapes, num_rows, file=None):
-        self.shapes, self.file, self.starts = shapes, file, places(shapes)
-        length = 4 * num_rows * self.starts[-1]
-        # All of it is there from the start: the first steps would wait for pages.
-        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # which Linux has
-        memory = mmap.mmap(file.fileno() if file else -1, length, flags)
-        self.rows = np.frombuffer(memory, np.float32).reshape(num_rows, -1)
+    def __init__(self, keys, values, num_workers):
+        values = [np.asarray(value) for value in values]
+        for key, value in zip(keys, values, strict=True):
+            if value.dtype != np.float32:
+                raise ValueError(f"{key} is {value.dtype}; shared memory has float32")
+        shapes = [value.shape for value in values]
+        self.num_versions = num_workers + 3  # the driver reads too
+        num_rows = self.num_versions + num_workers
+        file = make_file(num_rows, shapes)
+        self.table, self.keys = Table(shapes, num_rows, file), list(keys)
+        for place, value in zip(self.table.views[0], values, strict=True):
+            place[...] = value
+        views = self.table.views
+        self.by_key = [dict(zip(self.keys, row, strict=True)) for row in views]
+        self.row, self.version = 0, 0  # where the newest weights are
+        self.reading = {}  # reader -> the row that it reads
 
-    def arrays(self, row):
-        """Return the arrays of a row, in their shapes, without copying."""
-        return [
-            self.rows[row, start : start + math.prod(shape)].reshape(shape)
-            for start, shape in zip(self.starts[:-1], self.shapes, strict=True)
-        ]
+    @property
+    def weights(self):
+        return self.by_key[self.row]
 
-
-def make_file(size):
-    """Return a new file without a name: it is gone with the last process that has it.
-
-    It lies in memory where /dev/shm has room. Raises MemoryError where no room is.
-    """
-    for folder in ("/dev/shm", tempfile.gettempdir()):
-        if os.path.isdir(folder) and shutil.disk_usage(folder).free > size:
-            file = tempfile.TemporaryFile(dir=folder)
-            file.truncate(size)
-            return file
-    raise MemoryError(
-        f"{size / 1e6:.0f} MB for weights and updates fit neither in /dev/shm nor in "
-        "the folder for temporary files: start fewer workers."
-    )
-
-
-class VersionedServer(RuleServer):
-    """Keep every version of the weights in a row of its own while it is read."""
-
-    def __init__(self, table, rule):
-        super().__init__([table.rows[0]], rule)
-        self.table, self.row = table, 0  # where the newest weights are
-        self.reading = {}  # worker -> the row that it reads
-
-    def add(self, updates):
-        """Add the mean of these updates to the weights, without a temporary array."""
-        [update], *others = updates
-        for [other] in others:
-            update += other  # in its row: who waits does not use it
-        if others:
-            update /= len(updates)
+    @recorded
+    def push(self, keys, values):
+        """Write the newest weights plus these values into a free row."""
         taken = {self.row, *self.reading.values()}
         free = next(row for row in range(len(taken) + 1) if row not in taken)
-        np.add(self.table.rows[self.row], update, out=self.table.rows[free])
-        self.row, self.weights = free, [self.table.rows[free]]
-        self.version += 1
+        views = self.table.views
+        for old, value, new in zip(views[self.row], values, views[free], strict=True):
+            np.add(old, value, out=new)
+        self.row, self.version = free, self.version + 1
+        return self.version
+
+    def pull(self, keys):
+        """Return the newest weights, not copied: a row that is read never changes."""
+        return self.table.views[self.row]
+
+    def hold(self, reader):
+        """Note that a reader has the newest row; return its number."""
+        self.reading[reader] = self.row
+        return self.row
+
+    def release(self, reader):
+        """Note that a reader is done with its row."""
+        self.reading.pop(reader, None)
+
+    def recorded_calls(self):  # for the timeline
+        return list(self.calls)
 
 
-class SharedMemoryServer(VersionedServer):
-    """Answer a push with the row of the weights when the rule lets its worker go on."""
+def listen(key):
+    """Return a listener for processes of this machine that know a key.
 
-    def __init__(self, weights, rule, num_workers, num_updates):
-        shapes = [np.shape(weight) for weight in weights]
-        # A version for each worker, the newest and the next; an update of each worker.
-        num_versions = num_workers + 2
-        num_rows = num_versions + num_workers
-        self.update_rows = range(num_versions, num_rows)
-        file = make_file(4 * num_rows * places(shapes)[-1])
-        super().__init__(Table(shapes, num_rows, file), rule)
-        for place, weight in zip(self.table.arrays(0), weights, strict=True):
-            place[...] = weight
-        self.num_workers, self.num_updates = num_workers, num_updates
-        self.connections, self.waiting = {}, set()  # of workers
-        self.error = None  # why the thread has ended, if it failed
-        self.lock = threading.Lock()  # the driver asks while the thread serves
-        self.listener = Listener(family="AF_UNIX")
-        threading.Thread(target=self.serve, daemon=True).start()
+    On Linux its name lies in no folder, so nothing is left of it.
+    """
+    name = f"\0ps_helpers-{secrets.token_hex(16)}" if sys.platform == "linux" else None
+    return mp.Listener(name, "AF_UNIX", backlog=128, authkey=key)
 
-    def address(self):
-        """Return where a worker connects."""
-        return self.listener.address
 
-    def serve(self):
-        """Serve all workers until they have gone; where that fails, let them know."""
+class Hub:
+    """A server's threads: workers come, push and go by connections, at any time.
+
+    ``wire`` knows how arrays travel: `MemoryWire`.
+    """
+
+    def __init__(self, server, wire):
+        self.server, self.wire = server, wire
+        self.connections, self.error = {}, None  # why the server has ended
+        self.lock = threading.Lock()  # workers come, and the driver asks, meanwhile
+        self.key = secrets.token_bytes(32)
+        self.listener, self.selector = listen(self.key), selectors.DefaultSelector()
+
+    def start(self):
+        """Begin to serve: not in __init__, for who is not whole serves nobody."""
+        for serve in (self.welcome_workers, self.take_pushes):
+            threading.Thread(target=self.run, args=[serve], daemon=True).start()
+
+    def run(self, serve):
+        """Serve for ever; where that fails, let all know."""
         try:
-            self.take_pushes()
+            while True:
+                serve()
         except Exception as error:
             self.error = error  # for the driver
-        finally:
             for connection in self.connections.values():
                 connection.close()  # or workers would wait for ever
 
-    def take_pushes(self):
-        """Let all workers join, then take their pushes until all have gone."""
-        selector = selectors.DefaultSelector()
-        with self.listener:
-            while len(self.connections) < self.num_workers:
-                connection = self.listener.accept()
-                worker = connection.recv()
-                send_handle(connection, self.table.file.fileno(), None)
-                row = self.update_rows[worker]
-                connection.send((self.table.shapes, len(self.table.rows), row))
-                selector.register(connection, selectors.EVENT_READ, worker)
+    def welcome_workers(self):
+        """Let the next worker in that knows the key."""
+        with suppress(mp.AuthenticationError, EOFError, OSError):  # of somebody else
+            connection = self.listener.accept()
+            worker = connection.recv()
+            with self.lock:
+                self.wire.welcome(connection, worker)
                 self.connections[worker] = connection
-        self.waiting.update(self.connections)
-        self.let_go(list(self.connections))
-        while selector.get_map():
-            for key, _ in selector.select():
-                try:
-                    times = key.fileobj.recv()
-                except (EOFError, OSError):
-                    selector.unregister(key.fileobj)  # its worker has ended
-                else:
-                    with self.lock:
-                        self.take(key.data, times)
+                self.selector.register(connection, selectors.EVENT_READ, worker)
+                self.let_go(self.server.join(worker))
 
-    def take(self, worker, times):
-        """Treat the update in a worker's row by the rule."""
-        self.reading.pop(worker, None)
-        self.waiting.add(worker)
-        go = []
-        if self.version < self.num_updates:
-            update = self.table.rows[self.update_rows[worker]]
-            go = self.push(worker, [update], [*times, time.time()])
-        self.let_go(go)
+    def take_pushes(self):
+        """Take the pushes that have come, in a second at most."""
+        for ready, _ in self.selector.select(timeout=1):
+            with self.lock:
+                self.take(ready.data, ready.fileobj)
+
+    def take(self, worker, connection):
+        """Take a worker's push, or note that its process has ended."""
+        try:
+            step, times = connection.recv()
+        except (EOFError, OSError):
+            self.selector.unregister(connection)
+            if self.connections[worker] is connection:  # nobody has taken its place
+                self.wire.release(worker)
+                self.let_go(self.server.leave(worker))
+            return
+        self.wire.release(worker)
+        update = self.wire.update_of(worker)
+        try:
+            go = self.server.push(worker, step, update, times, time.time())
+        except ValueError as error:
+            connection.send(error)
+        else:
+            self.let_go(go)
 
     def let_go(self, workers):
-        """Tell workers the row of the newest weights, or all that it is over."""
-        over = self.version >= self.num_updates
-        for worker in list(self.waiting) if over else workers:
-            self.waiting.discard(worker)
-            self.reading[worker] = self.row
+        for w in workers:
             with suppress(OSError):  # of a worker that has died
-                self.connections[worker].send(None if over else self.row)
+                self.wire.answer(self.connections[w], w, self.server.pull(w))
+
+
+class MemoryWire:
+    """Arrays lie in a shared table, and a message says only in which row."""
+
+    def __init__(self, store):
+        self.store, self.rows = store, {}  # worker -> the row of its updates
+
+    def welcome(self, connection, worker):
+        """Hand a worker the table, and a row for its updates."""
+        table = self.store.table
+        row = self.store.num_versions + len(self.rows)
+        if worker not in self.rows and row == len(table.rows):
+            connection.close()
+            raise EOFError(f"no row is left for the updates of worker {worker}")
+        row = self.rows.setdefault(worker, row)
+        send_handle(connection, table.file.fileno(), None)
+        connection.send((table.shapes, len(table.rows), row))
+
+    def update_of(self, worker):
+        """Return the arrays in the row of a worker."""
+        return self.store.table.views[self.rows[worker]]
+
+    def answer(self, connection, worker, pulled):
+        """Send the number of the newest row, which the worker reads from now on."""
+        if pulled is None:
+            connection.send(None)
+        else:
+            row = self.store.hold(worker)
+            connection.send((row, pulled.version, pulled.step))
+
+    def release(self, worker):
+        """Note that a worker reads no row now."""
+        self.store.release(worker)
+
+
+class MemoryGate:
+    """A server's door on this machine: as `Gate`, for workers that share its memory."""
+
+    def __init__(self, keys, values, parts, num_workers):
+        self.store = Versions(keys, values, num_workers)
+        self.hub = Hub(Server(self.store, **parts), MemoryWire(self.store))
+        self.hub.start()
+
+    def address(self):
+        """Return where a worker connects, and the key that lets it in."""
+        return self.hub.listener.address, self.hub.key
+
+    def leave(self, worker):
+        """Send a worker home; who waits for it waits no longer."""
+        with self.hub.lock:
+            self.hub.let_go([worker, *self.hub.server.leave(worker)])
+
+    def stop(self):
+        """Send every worker home with its next push."""
+        with self.hub.lock:
+            self.hub.let_go(self.hub.server.stop())
 
     def report(self, start=0):
-        """Return the version, a copy of the weights, and the log from there on."""
-        if self.error:
-            raise self.error
-        with self.lock:
-            weights = [array.copy() for array in self.table.arrays(self.row)]
-            return self.version, weights, self.log[start:]
+        """Return a `Report`; the weights are copied while workers push on."""
+        if self.hub.error:
+            raise self.hub.error
+        with self.hub.lock:
+            report, _ = self.hub.server.report(start), self.store.hold("the driver")
+        weights = [array.copy() for array in report.weights]
+        with self.hub.lock:
+            self.store.release("the driver")
+        return Report(report.version, weights, report.log)
+
+    def recorded_calls(self):  # for the timeline
+        with self.hub.lock:
+            return self.store.recorded_calls()
 
 
-SharedMemoryActor = ray.remote(num_cpus=0)(SharedMemoryServer)
+class SharedMemory:
+    """A worker's connection to a `MemoryGate`: an endpoint, see `endpoint`."""
 
-
-class Channel:
-    """A worker's connection to a `SharedMemoryServer`, and its row for updates."""
-
-    def __init__(self, address, worker):
-        self.connection = Client(address, "AF_UNIX")
+    def __init__(self, address, worker, borrow):
+        place, key = address
+        self.log = []
+        self.connection = mp.Client(place, "AF_UNIX", authkey=key)
         self.connection.send(worker)
         file = os.fdopen(recv_handle(self.connection), "r+b")
-        shapes, num_rows, self.row = self.connection.recv()
-        self.table = Table(shapes, num_rows, file)
-
-    def push_then_pull(self, times):
-        """Say that the update is there; return the row of the weights to use next."""
-        self.connection.send(times)
-        return self.pull()
+        shapes, num_rows, row = self.connection.recv()
+        views = Table(shapes, num_rows, file).views
+        self.update = views[row]
+        self.rows = [list(map(borrow, arrays)) for arrays in views[:row]]
 
     def pull(self):
-        """Return the row of the weights; None when training is over."""
+        """Return the row that the server names; None when training is over."""
         try:
-            return self.connection.recv()
+            answer = self.connection.recv()
         except (EOFError, OSError):
             raise RuntimeError("the server has gone") from None
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            return None
+        row, version, step = answer
+        return Pulled(self.rows[row], version, step)
 
-
-@ray.remote(max_retries=0)  # a retried task would push its updates twice
-def shared_memory_task(
-    ps,
-    worker,
-    shard,
-    delays,
-    batch_size,
-    scale,
-    model_name,
-    engine,
-    seed=0,
-    local_steps=1,
-    hidden=32,
-):
-    """Compute and push until the server sends this worker home.
-
-    What is pushed is ``scale`` times the gradient: minus the learning rate, or 1
-    where the server has an optimizer.
-    With several local steps a worker goes on from its own weights that many times,
-    and pushes by how much they have changed.
-    """
-    classifier = model.load(model_name, engine, shard[0].shape[1], hidden)
-    channel = Channel(ray.get(ps.address.remote()), worker)
-    rows, update = channel.table.rows, channel.table.arrays(channel.row)
-    own = Table(channel.table.shapes, 1)  # the weights between local steps
-    own_parts = own.arrays(0)
-    held = [map(classifier.borrow, channel.table.arrays(r)) for r in range(len(rows))]
-    held, mine = list(map(list, held)), list(map(classifier.borrow, own_parts))
-    row, step = channel.pull(), 0
-    while row is not None:
-        times, weights = [time.time()], held[row]
-        if local_steps > 1:
-            own.rows[0] = rows[row]
-            weights = mine
-        for _ in range(local_steps):
-            x, y = data.draw_batch(shard, batch_size, [seed, worker, step])
-            gradient = classifier.raw_gradient(weights, x, y)
-            if local_steps == 1:
-                for part, place in zip(gradient, update, strict=True):
-                    np.multiply(memoryview(part), scale, out=place)
-            else:
-                for part, place in zip(gradient, own_parts, strict=True):
-                    # place += scale * part, in one pass over memory
-                    blas.saxpy(np.ravel(memoryview(part)), place.reshape(-1), a=scale)
-            step += 1
-        if local_steps > 1:
-            np.subtract(own.rows[0], rows[row], out=rows[channel.row])
-        time.sleep(delays[step % len(delays)])
-        times.append(time.time())
-        row = channel.push_then_pull(times)
+    def push(self, step, times):
+        """Say that the update is in its row."""
+        self.connection.send((step, times))

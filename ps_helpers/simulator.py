@@ -10,7 +10,35 @@ import heapq
 import math
 from collections import Counter
 
-from ps_helpers.rules import RuleServer
+from ps_helpers.records import Times
+from ps_helpers.server import Server
+from ps_helpers.store import ParameterServer
+
+
+class NewArrays(ParameterServer):
+    """A store whose pushes make new arrays: what was pulled needs no copy."""
+
+    def push(self, keys, values):
+        """Add each value to its weight."""
+        pairs = zip(self.weights.items(), values, strict=True)
+        self.weights = {key: weight + value for (key, weight), value in pairs}
+        self.version += 1
+
+    def pull(self, keys):
+        """Return the weights."""
+        return list(self.weights.values())
+
+
+def judge(rule, weights=(), num_updates=math.inf):
+    """Return a server without Ray, which leaves this rule as it is."""
+    store = NewArrays(range(len(weights)), weights)
+    return Server(store, copy.deepcopy(rule), num_updates=num_updates)
+
+
+def begin_at_once(server, worker):
+    """Count a worker in that holds the first weights."""
+    server.ledger.join(worker)
+    server.ledger.let_go(worker, version=0)
 
 
 def schedule(
@@ -30,35 +58,38 @@ def schedule(
     those that the server, which takes one push at a time, spends on it. The run ends
     with a number of pushes or of applied updates. The rule stays as it is.
 
-    Each record is a push, as `RuleServer` logs it; its "times" are the seconds when
-    its step began, when it was computed, and when the server had taken it. Times are
-    counted in whole microseconds, and of two pushes that arrive in the same one the
-    lower worker's comes first: a run repeats exactly, on any machine.
+    Each record is a `Push`. Times are counted in whole microseconds, and of two
+    pushes that arrive in the same one the lower worker's comes first: a run repeats
+    exactly, on any machine.
 
     Raises RuntimeError when everybody waits for somebody.
     """
     push, serve, pull = (round(1e6 * t) for t in (push, serve, pull))
-    server = RuleServer([], copy.deepcopy(rule))
+    server, log = judge(rule, num_updates=num_updates), []
     steps, events, now = Counter(), [], 0  # all times in microseconds
+    sent = [0] * num_workers  # when each had its last update
 
-    def begin(worker, start):
+    def begin(worker, asked, start):
         computed = start + round(1e6 * compute(worker, steps[worker]))
-        steps[worker] += 1
-        heapq.heappush(events, (computed + push, worker, start, computed))
+        times = Times(asked / 1e6, start / 1e6, computed / 1e6)
+        heapq.heappush(events, (computed + push, worker, computed, times))
 
     for worker in range(num_workers):
-        begin(worker, 0)
-    while len(server.log) < num_pushes and server.version < num_updates:
+        begin_at_once(server, worker)
+        begin(worker, 0, 0)
+    while len(log) < num_pushes and not server.over:
         if not events:
             raise RuntimeError("all workers wait: nobody may go on")
-        arrived, worker, start, computed = heapq.heappop(events)
+        arrived, worker, sent[worker], times = heapq.heappop(events)
         now = max(now, arrived) + serve
-        times = [moment / 1e6 for moment in (start, computed, now)]
-        for w in server.push(worker, [], times):
-            begin(w, now + pull)
+        go = server.push(worker, steps[worker], [], times, now / 1e6)
+        log.append(server.ledger.log[-1])
+        steps[worker] += 1
+        for w in set(go) & server.ledger.held.keys():  # the others go home
+            begin(w, sent[w], now + pull)
         for w in getattr(server.rule, "keeping", ()):
-            begin(w, computed)
-    return server.log
+            begin(w, sent[w], sent[w])
+    return log
 
 
 def replay(workers, rule, weights, compute_update, scale=None):
@@ -69,17 +100,17 @@ def replay(workers, rule, weights, compute_update, scale=None):
     returns what a worker pushes, one array a weight; ``scale(staleness)`` a factor on
     it.
     """
-    server = RuleServer(weights, copy.deepcopy(rule))
-    initial, held, steps = server.weights, {}, Counter()
+    server, held = judge(rule, weights), {}
+    if scale:
+        server.rule.factor = scale
     for worker in workers:
-        mine = held.get(worker, initial)  # what this worker pulled last
-        update = compute_update(mine, worker, steps[worker])
-        steps[worker] += 1
-        if scale:
-            factor = scale(server.version - server.pulled[worker])
-            update = [factor * part for part in update]
-        for w in server.push(worker, update):
-            held[w] = server.weights
+        if worker not in held:
+            begin_at_once(server, worker)
+            held[worker] = list(weights)
+        mine, step = held[worker], server.ledger.steps[worker]
+        update = compute_update(mine, worker, step)
+        for w in server.push(worker, step, update, times=None):
+            held[w] = server.store.pull(server.keys)
         for w in getattr(server.rule, "keeping", ()):
             held[w] = [weight + part for weight, part in zip(mine, update, strict=True)]
-        yield server.weights
+        yield server.store.pull(server.keys)

@@ -1,175 +1,171 @@
-"""Start the servers and workers that the script's options ask for."""
+"""The servers and the workers of a training: placed, started, watched, stopped."""
 
-import sys
+import math
 import time
 
 import numpy as np
 import ray
 
-from ps_helpers import optimizers, rules, sharding, shared_memory
-from ps_helpers.lab import data, model
-from ps_helpers.recorded import recorded
-from ps_helpers.waiting import WaitingServer
+from ps_helpers.endpoint import Sharing
+from ps_helpers.gate import GateActor
+from ps_helpers.layout import Layout, by_ranges
+from ps_helpers.records import Report
+from ps_helpers.shared_memory import MemoryGate
 
-MAX_UPDATES = 20_000  # a target that is not reached by then is given up
-SLOW_CHANCE = 0.1  # of a step, with a straggler
-OPTIMIZERS = {"momentum": optimizers.Momentum, "adam": optimizers.Adam}
-
-
-class ScriptServer:
-    """What the script adds to a server with a rule: an optimizer, and an early end."""
-
-    def __init__(self, *arguments, optimizer):
-        self.optimizer = optimizer  # None: what is pushed is added as it comes
-        super().__init__(*arguments)
-
-    @recorded
-    def push(self, *arguments):
-        return super().push(*arguments)
-
-    def add(self, updates):
-        if self.optimizer:  # then what is pushed are gradients
-            mean = [sum(part) / len(part) for part in zip(*updates, strict=True)]
-            updates = [self.optimizer.updates(mean)]
-        super().add(updates)
-
-    def stop(self):
-        """Send every worker home with its next push."""
-        self.num_updates = self.version
-        self.let_go([])
-
-    def recorded_calls(self):  # for the timeline
-        return list(self.calls)
+MemoryGateActor = ray.remote(num_cpus=0)(MemoryGate)
 
 
-@ray.remote(num_cpus=0)
-class MessageServer(ScriptServer, WaitingServer):
-    """Get updates and send weights in Ray's messages."""
-
-
-@ray.remote(num_cpus=0)
-class MemoryServer(ScriptServer, shared_memory.SharedMemoryServer):
-    """Have weights and updates in memory that the workers share."""
-
-    def stop(self):
-        with self.lock:
-            super().stop()
-
-
-@ray.remote(max_retries=0)  # a retried task would push its updates twice
-def message_task(
-    servers,
-    layout,
-    worker,
-    shard,
-    delays,
-    batch_size,
-    scale,
-    model_name,
-    engine,
-    seed=0,
-    local_steps=1,
-):
-    """Pull, compute and push to all servers at once until they send this worker home.
-
-    What is pushed is ``scale`` times the gradient: minus the learning rate, or 1
-    where the servers have an optimizer.
-    """
-    classifier = model.load(model_name, engine, pixels=shard[0].shape[1])
-
-    def together(references):  # None when one of the servers says that it is over
-        parts = ray.get(references)
-        return None if None in parts else layout.join(parts)
-
-    weights, step = together([ps.join.remote(worker) for ps in servers]), 0
-    while weights:
-        times, update = [time.time()], None
-        for _ in range(local_steps):
-            x, y = data.draw_batch(shard, batch_size, [seed, worker, step])
-            change = [scale * part for part in classifier.gradient(weights, x, y)]
-            update = list(map(np.add, update, change)) if update else change
-            if local_steps > 1:
-                weights = list(map(np.add, weights, change))
-            step += 1
-        time.sleep(delays[step % len(delays)])
-        times.append(time.time())
-        parts = zip(servers, layout.split(update), strict=True)
-        weights = together(
-            [ps.push_then_pull.remote(worker, part, times) for ps, part in parts]
-        )
-
-
-def rule_of(options):
-    """Return the rule of waiting that was chosen."""
-    if options.consistency == "async":
-        return rules.Asynchronous()
-    if options.consistency == "ssp":
-        return rules.StaleSynchronous(options.num_workers, options.staleness)
-    return rules.Synchronous(needed=options.num_workers)
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says what to do."""
 
 
 class Team:
-    """The servers, and a running task for each worker."""
+    """The servers and the workers of a training.
 
-    def __init__(self, options, classifier, shards):
-        shapes = dict(zip(classifier.keys, classifier.shapes, strict=True))
-        sizes = {key: int(np.prod(shape)) for key, shape in shapes.items()}
-        pieces = sharding.by_ranges(sizes, options.num_servers)
-        self.layout = sharding.Layout(pieces, shapes, options.num_servers)
-        weights = classifier.initial_weights(options.seed)
-        parts = [weights] if options.fast else self.layout.split(weights)
-        make = OPTIMIZERS.get(options.optimizer)
-        server = MemoryServer if options.fast else MessageServer
-        self.servers = [
-            server.remote(
-                part,
-                rule_of(options),
-                len(shards),
-                options.num_updates or MAX_UPDATES,
-                optimizer=make and make(options.learning_rate),
-            )
-            for part in parts
+    ``weights`` are the first ones by key. ``task`` is started for each worker as
+    ``task.remote(servers, worker, shard, settings)``. A ``rule`` takes the place of
+    the settings' own. Raises ValueError for a rule that no server can follow, and for
+    several servers with an optimizer that needs whole arrays.
+    """
+
+    def __init__(self, settings, weights, shards, task, rule=None):
+        self.settings, self.shards, self.task = settings, shards, task
+        self.running = {}  # a task's reference -> its worker
+        self.noted = 0  # pushes of the first server's log that were reported
+        self.servers, self.to = self.start_servers(weights, rule or settings.rule())
+        self.grow(range(len(shards)))
+
+    def start_servers(self, weights, rule):
+        """Return the servers' handles, and what a worker connects to."""
+        settings, make = self.settings, self.settings.make_optimizer
+        if not rule.live:
+            raise ValueError(f"{type(rule).__name__} is for the simulator only")
+        parts = {"rule": rule, "optimizer": make(), "quorum": len(self.shards)}
+        first = parts | {"num_updates": settings.num_updates or settings.max_updates}
+        keys, values = list(weights), list(weights.values())
+        if settings.fast:
+            server = MemoryGateActor.remote(keys, values, first, len(self.shards))
+            return [server], server
+        if settings.num_servers == 1:
+            server = GateActor.remote(keys, values, first)
+            return [server], server
+        if make() and not make().elementwise:
+            raise ValueError(f"{type(make()).__name__} needs whole arrays: one server")
+        shapes = {key: np.shape(value) for key, value in weights.items()}
+        sizes = {key: math.prod(shape) for key, shape in shapes.items()}
+        layout = Layout(
+            by_ranges(sizes, settings.num_servers), shapes, settings.num_servers
+        )
+        # The first server alone counts, and sends home: so all get the same pushes.
+        pieces = zip(layout.names, layout.split(values), strict=True)
+        servers = [
+            GateActor.remote(names, mine, parts if i else first)
+            for i, (names, mine) in enumerate(pieces)
         ]
-        rng = np.random.default_rng(options.seed)
-        slow_steps = rng.random((len(shards), 1000)) < SLOW_CHANCE
-        self.fast, self.running = options.fast, {}  # a task's reference -> its worker
-        for worker, shard in enumerate(shards):
-            arguments = (
-                worker,
-                shard,
-                slow_steps[worker] * options.straggler / 1000,
-                options.batch_size,
-                1 if make else -options.learning_rate,
-                options.model,
-                options.engine,
-                options.seed,
-                options.local_steps,
-            )
-            if options.fast:
-                start, to = shared_memory.shared_memory_task, [self.servers[0]]
-            else:
-                start, to = message_task, [self.servers, self.layout]
-            task = start.remote(*to, *arguments)
-            self.running[task] = worker
+        return servers, Sharing(servers, layout)
 
-    def report(self, start):
-        """Return updates, weights, and the first server's log from ``start`` on.
+    def grow(self, workers):
+        """Start these workers; one that was here before goes on where it stood."""
+        for worker in workers:
+            shard = self.shards[worker]
+            call = self.task.remote(self.to, worker, shard, self.settings)
+            self.running[call] = worker
 
-        The updates are those that all servers have: while workers push, one server
-        may be ahead of another.
+    def shrink(self, workers):
+        """Count these workers out: nobody waits for them, and each is sent home."""
+        for worker in workers:
+            self.ask(*(ps.leave.remote(worker) for ps in self.servers))
+
+    def reports(self, seconds=1):
+        """Yield a `Report` about that often until all workers have gone home.
+
+        ``seconds`` is a number, or a function that returns one. A report has the
+        updates that all servers have, and the pushes since the last report. Raises
+        TrainingError, in a sentence, where a worker or server has failed or nothing
+        has moved for settings.patience seconds. When the caller stops asking, by an
+        error or an interrupt, what still runs is killed.
         """
-        first, *others = self.servers
-        calls = [first.report.remote(start)]
-        calls += [ps.report.remote(sys.maxsize) for ps in others]  # without a log
-        reports = ray.get(calls)
-        parts = [weights for _, weights, _ in reports]
-        weights = parts[0] if self.fast else self.layout.join(parts)
-        return min(updates for updates, _, _ in reports), weights, reports[0][2]
+        last, moved = 0, time.time()
+        try:
+            while self.running:
+                pause = seconds() if callable(seconds) else seconds
+                self.take_off_finished(pause)
+                report = self.report()
+                if report.log or report.version > last:
+                    moved, last = time.time(), report.version
+                    yield report
+                elif time.time() > moved + self.settings.patience:
+                    raise TrainingError(self.stuck(last))
+        except BaseException:
+            self.kill()
+            raise
+
+    def stuck(self, version):
+        """Return a sentence on a run in which nothing moves."""
+        patience = self.settings.patience
+        if version == 0:
+            return (
+                f"the workers were not ready after {patience} s: free some memory or "
+                "CPUs, or start fewer workers."
+            )
+        return f"nothing has moved for {patience} s after {version} updates: try again."
+
+    def take_off_finished(self, seconds):
+        """Wait so long, or until a worker is done; take those that are done off."""
+        tasks = list(self.running)
+        ray.wait(tasks, timeout=max(0.02, seconds))
+        for task in ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]:
+            worker = self.running.pop(task)
+            try:
+                ray.get(task)
+            except ray.exceptions.RayError as error:
+                self.report()  # where a server has failed, that is the reason
+                reason = f"worker {worker} failed: {first_line(error)}"
+                raise TrainingError(reason) from error
+
+    def report(self):
+        """Return a `Report` of all servers, with the pushes since the last one."""
+        starts = [self.noted] + [math.inf] * (len(self.servers) - 1)  # one log will do
+        while True:
+            calls = [
+                ps.report.remote(start)
+                for ps, start in zip(self.servers, starts, strict=True)
+            ]
+            versions, weights, [log, *_] = zip(*self.ask(*calls), strict=True)
+            # A worker's last push may be on its way to some when it has gone home.
+            if self.running or len(set(versions)) == 1:
+                break
+        self.noted += len(log)
+        whole = weights[0]
+        if isinstance(self.to, Sharing):
+            whole = self.to.layout.join(weights)
+        return Report(min(versions), whole, log)
+
+    def ask(self, *calls):
+        """Return the servers' answers; raise TrainingError if one has died."""
+        try:
+            return ray.get(list(calls), timeout=self.settings.patience)
+        except ray.exceptions.GetTimeoutError as error:
+            raise TrainingError("a server does not answer: run it again.") from error
+        except ray.exceptions.RayError as error:
+            raise TrainingError(f"the server failed: {first_line(error)}") from error
 
     def stop(self):
         """Send every worker home with its next push."""
-        ray.get([ps.stop.remote() for ps in self.servers])
+        self.ask(self.servers[0].stop.remote())
 
     def recorded_calls(self):
         """Return when the first server was at work: (what, start, end)."""
-        return ray.get(self.servers[0].recorded_calls.remote())
+        return self.ask(self.servers[0].recorded_calls.remote())[0]
+
+    def kill(self):
+        """End servers and workers at once."""
+        for ps in self.servers:
+            ray.kill(ps)
+        for task in self.running:
+            ray.cancel(task, force=True)
+
+
+def first_line(error):
+    reason = getattr(error, "cause", None) or error
+    return str(reason).strip().split("\n")[0]

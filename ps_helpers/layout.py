@@ -1,4 +1,4 @@
-"""Share weights out among several servers, and push and pull to all at once."""
+"""Know which piece of which array lies on which server. Notebook 05 builds it."""
 
 import math
 import zlib
@@ -6,7 +6,8 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
-import ray
+
+from ps_helpers.store import require_shapes
 
 
 class Piece(NamedTuple):
@@ -41,13 +42,6 @@ def require_cover(pieces, shapes, num_servers):
     for key, shape in shapes.items():
         if stops.get(key) != math.prod(shape):
             raise ValueError(f"the pieces of {key} do not make up the shape {shape}")
-
-
-def require_shapes(values, shapes):
-    """Raise ValueError unless there is one value of each of the shapes, in order."""
-    found = [np.shape(value) for value in values]
-    if found != [tuple(shape) for shape in shapes]:
-        raise ValueError(f"arrays of shapes {found} came instead of {list(shapes)}")
 
 
 def require_parts(parts, pieces):
@@ -148,19 +142,10 @@ class Layout:
             of_key[piece.key].append(found[piece])
         return [together(of_key[key], shape) for key, shape in self.shapes.items()]
 
+    def empty(self):
+        """Return arrays of all shapes, to compute an update into."""
+        return [np.empty(shape, np.float32) for shape in self.shapes.values()]
 
-def push(servers, layout, values):
-    """Push to all servers at once; return their versions when all have answered.
-
-    ``servers`` are ParameterServer actors whose keys are ``layout.names``, and
-    ``values`` what is added to the weights, in the order of ``layout.shapes``.
-    A pull in between may see some servers' updates and not yet the others'.
-    """
-    calls = list(zip(servers, layout.names, layout.split(values), strict=True))
-    return ray.get([ps.push.remote(names, parts) for ps, names, parts in calls])
-
-
-def pull(servers, layout):
-    """Pull from all servers at once; return the weights in their shapes."""
-    calls = list(zip(servers, layout.names, strict=True))
-    return layout.join(ray.get([ps.pull.remote(names) for ps, names in calls]))
+    def parts(self):
+        """Return for each server the shapes of its pieces by name."""
+        return [{p.name: (p.stop - p.start,) for p in mine} for mine in self.of_server]

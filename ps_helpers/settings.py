@@ -1,0 +1,264 @@
+"""How to train: one object, from which the command line is made."""
+
+import argparse
+import math
+import os
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from ps_helpers.optimizers import Adam, Momentum
+from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
+
+OPTIMIZERS = {  # name -> how it is made, and its learning rate
+    "sgd": (lambda lr: None, 0.2),
+    "momentum": (Momentum, 0.02),
+    "adam": (Adam, 0.005),
+}
+RULES = {  # name -> what figures call it, and how it is made of settings
+    "async": ("asynchronous", lambda s: Asynchronous()),
+    "sync": ("synchronous", lambda s: Synchronous(s.num_workers)),
+    "ssp": ("stale-synchronous", lambda s: StaleSynchronous(s.team, s.staleness)),
+    "backup": ("backup workers", lambda s: Synchronous(s.num_workers)),
+}
+SLOW_CHANCE = 0.1  # of a step, with a straggler
+HELP = """
+num_workers      how many workers train at the same time
+target_accuracy  stop when this share of the test images is classified rightly
+num_updates      stop after N updates instead
+batch_size       images that a gradient is computed from
+learning_rate    how far an update goes along its gradient (default: sgd 0.2, momentum 0.02, adam 0.005)
+optimizer        how the servers make an update of a gradient; they keep the state
+num_servers      how many servers share the weights out; on a cluster some may be on one node
+fast             let arrays lie in memory that the processes of this machine share
+local_steps      steps that a worker does on its own before it pushes
+outer_rate       what part of the change by local steps is pushed (default: 1 in rounds, whose update is a mean, else 1 / workers)
+data             the images to learn; digits need no download
+model            softmax regression, one hidden layer, or a small convolutional network
+hidden           width of the hidden layer of the mlp
+engine           what computes the gradients; numpy starts sooner and needs less memory
+seed             start of the random numbers
+consistency      who waits for whom: nobody; everybody, in rounds, whose update is the mean of all; those too far ahead of the slowest; everybody, but for the slowest of each round
+staleness        with ssp, how many steps a worker may lead the slowest by (default: 3)
+backup_workers   with backup, how many more workers there are than a round needs (default: 1)
+straggler        make every worker slow now and then: one step in ten takes MS milliseconds longer
+address          train on the Ray cluster at this address instead of on this machine
+plot             write learning curves and a timeline to a .png, .svg or .pdf file
+"""  # noqa: E501
+HELP = dict(line.split(maxsplit=1) for line in HELP.strip().splitlines())
+
+
+def option(default, low=None, high=math.inf, **more):
+    """Return a field that is an option of the script.
+
+    ``more``: its ``choices``, the ``metavar`` of its value, or ``only``: the rule of
+    waiting that it belongs to, and its default there.
+    """
+    return field(default=default, metadata={"low": low, "high": high, **more})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train: the options of the script, and what notebooks change of them.
+
+    Raises ValueError, which names the option, for what is out of range or does not
+    fit together.
+    """
+
+    num_workers: int = option(4, 1, 64)
+    target_accuracy: float = option(0.95, 0, 1, metavar="A")
+    num_updates: int | None = option(None, 1)
+    batch_size: int = option(32, 1, 100_000)
+    learning_rate: float | None = option(None, 1e-9, 1000, metavar="R")
+    optimizer: str = option("sgd", choices=OPTIMIZERS)
+    num_servers: int = option(1, 1, 64)
+    fast: bool = option(False)
+    local_steps: int = option(1, 1, 1000, metavar="K")
+    outer_rate: float | None = option(None, 1e-9, 1000, metavar="R")
+    data: str = option("digits", choices=("digits", "mnist", "fashion_mnist"))
+    model: str = option("mlp", choices=("softmax", "mlp", "cnn"))
+    hidden: int = option(32, 1, 1_000_000)
+    engine: str = option("tensorflow", choices=("tensorflow", "numpy"))
+    seed: int = option(0, 0, 2**32 - 1)
+    consistency: str = option("async", choices=RULES)
+    staleness: int | None = option(None, 0, only=("ssp", 3), metavar="S")
+    backup_workers: int | None = option(None, 1, 64, only=("backup", 1), metavar="B")
+    straggler: float = option(0, 0, 60_000, metavar="MS")
+    address: str | None = option(None, metavar="HOST:PORT")
+    plot: Path | None = option(None, metavar="FILE")
+    # From here on: no options, for notebooks.
+    delays: object = field(default=None, compare=False)  # seconds by worker and step
+    patience: float = 120  # seconds in which something must move
+    max_updates: int = 20_000  # a target that is not reached by then is given up
+
+    def __post_init__(self):
+        for f in options():
+            self.require_option(f)
+        if self.plot is not None:
+            require_picture(Path(self.plot))
+        several, local = self.num_servers > 1, self.local_steps > 1
+        for reason, conflict in {
+            "--fast: processes share memory on one machine only; leave --address out": (
+                self.fast and self.address
+            ),
+            "--fast: one server is enough on one machine; leave --num-servers out": (
+                self.fast and several
+            ),
+            "--num-servers: each server might leave out another worker; choose another "
+            "--consistency than backup": several and self.consistency == "backup",
+            "--local-steps: the sum of several steps is no gradient, which "
+            f"{self.optimizer} needs; leave --optimizer out": (
+                local and self.optimizer != "sgd"
+            ),
+            "--outer-rate: it belongs to --local-steps; lower --learning-rate": (
+                self.outer_rate is not None and not local
+            ),
+            "--model: the cnn needs --engine tensorflow; NumPy cannot convolve": (
+                self.model == "cnn" and self.engine == "numpy"
+            ),
+        }.items():
+            if conflict:
+                raise ValueError(reason)
+
+    def require_option(self, f):
+        """Raise ValueError for a value out of range; set what belongs to a rule."""
+        value, limits = getattr(self, f.name), f.metadata
+        if rule := limits.get("only"):
+            if value is None:
+                value = rule[1] if self.consistency == rule[0] else 0
+                object.__setattr__(self, f.name, value)
+            elif value and self.consistency != rule[0]:
+                raise ValueError(f"{flag(f)}: it belongs to --consistency {rule[0]}")
+            if self.consistency != rule[0]:
+                return
+        if choices := limits.get("choices"):
+            if value not in choices:
+                raise ValueError(f"{flag(f)}: {value} is none of {', '.join(choices)}")
+        elif limits["low"] is not None and value is not None:
+            if not limits["low"] <= value <= limits["high"] or value == math.inf:
+                raise ValueError(f"{flag(f)}: {value} is not {range_of(f)}")
+
+    @property
+    def team(self):
+        """Return the number of workers, backup workers included."""
+        return self.num_workers + self.backup_workers
+
+    @property
+    def rate(self):
+        """Return the learning rate, the optimizer's own where none was chosen."""
+        return self.learning_rate or OPTIMIZERS[self.optimizer][1]
+
+    @cached_property
+    def scale(self):
+        """Return by what a gradient is multiplied before it is pushed."""
+        return -self.rate if self.optimizer == "sgd" else 1
+
+    @cached_property
+    def outer(self):
+        """Return by what a worker's change by several local steps is multiplied.
+
+        Rounds take the mean of all workers' changes; where each is added when it
+        comes, they would be a sum, as many times as large (Stich, Local SGD converges
+        fast and communicates little, 2019, averages them).
+        """
+        if self.outer_rate is not None:
+            return self.outer_rate
+        in_rounds = self.consistency in ("sync", "backup")
+        return 1 if in_rounds or self.local_steps == 1 else 1 / self.num_workers
+
+    def rule(self):
+        """Return the rule of waiting that was chosen."""
+        return RULES[self.consistency][1](self)
+
+    def make_optimizer(self):
+        """Return a new optimizer for a server; None where what is pushed is added."""
+        return OPTIMIZERS[self.optimizer][0](self.rate)
+
+    def delays_of(self, worker):
+        """Return the seconds that a worker sleeps in its steps, over and over again."""
+        if self.delays is not None:
+            return self.delays[worker]
+        rng = np.random.default_rng([self.seed, worker])
+        return (rng.random(1000) < SLOW_CHANCE) * self.straggler / 1000
+
+    @classmethod
+    def parse(cls, documentation, arguments=None):
+        """Return the settings of a command line; refuse others in one sentence."""
+        description, _, detail = documentation.partition("\n")
+        parser = Parser(
+            prog="parameter_server",
+            description=description,
+            epilog=detail,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        for f in options():
+            parser.add_argument(flag(f), **argument_of(f))
+        chosen = vars(parser.parse_args(arguments))
+        if {"target_accuracy", "num_updates"} <= chosen.keys():
+            parser.error("argument --num-updates: not allowed with --target-accuracy")
+        try:
+            return cls(**chosen)
+        except ValueError as error:
+            parser.error(f"argument {error}")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that refuses in one sentence."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def options():
+    """Return the fields that are options of the script."""
+    return [f for f in fields(Settings) if f.name in HELP]
+
+
+def flag(f):
+    """Return the option of the script that sets a field."""
+    return "--" + f.name.replace("_", "-")
+
+
+def kind_of(f):
+    """Return the type of a field's values, None left out."""
+    return (get_args(f.type) or [f.type])[0]
+
+
+def range_of(f):
+    """Return in words which numbers an option may be."""
+    low, high = f.metadata["low"], f.metadata["high"]
+    noun = "a whole number" if kind_of(f) is int else "a number"
+    return f"{noun}, {low} or more" if high == math.inf else f"{noun}, {low} to {high}"
+
+
+def argument_of(f):
+    """Return what argparse is told of an option."""
+    told = {"help": HELP[f.name], "default": argparse.SUPPRESS}
+    if f.default is False:
+        return told | {"action": "store_true"}
+    if f.default is not None:
+        told["help"] += f" (default: {f.default})"
+    if choices := f.metadata.get("choices"):
+        return told | {"choices": choices}
+
+    def parse(text):
+        try:
+            return kind_of(f)(text)
+        except ValueError:
+            message = f"{text} is not {range_of(f)}"
+            raise argparse.ArgumentTypeError(message) from None
+
+    return told | {"type": parse, "metavar": f.metadata.get("metavar", "N")}
+
+
+def require_picture(path):
+    """Raise ValueError unless a picture can be written to this path."""
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"--plot: {path} must end in .png, .svg or .pdf")
+    if not path.parent.is_dir():
+        raise ValueError(f"--plot: there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"--plot: {path} cannot be written")

@@ -1,0 +1,60 @@
+"""Rows of numbers in memory that processes can share, and TensorFlow can borrow."""
+
+import math
+import mmap
+import os
+import shutil
+import tempfile
+
+import numpy as np
+
+ALIGNED = 16  # float32 numbers: TensorFlow borrows arrays that begin at 64 bytes
+
+
+def places(shapes):
+    """Return where the arrays of a row begin, and the row's length, in numbers."""
+    sizes = [-(-math.prod(shape) // ALIGNED) * ALIGNED for shape in shapes]
+    return np.cumsum([0, *sizes])
+
+
+class Table:
+    """Rows of float32 numbers; each has room for one array of every shape.
+
+    ``rows`` are flat, ``views`` the same as arrays in their shapes. The memory is
+    that of a file, for all processes that open it, or without a file of this process
+    alone.
+    """
+
+    def __init__(self, shapes, num_rows, file=None):
+        self.shapes, self.file, starts = list(shapes), file, places(shapes)
+        length = max(4 * num_rows * int(starts[-1]), mmap.PAGESIZE)
+        # All of it is there from the start: the first steps would wait for pages.
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # which Linux has
+        memory = mmap.mmap(file.fileno() if file else -1, length, flags)
+        numbers = np.frombuffer(memory, np.float32, num_rows * int(starts[-1]))
+        self.rows = numbers.reshape(num_rows, -1)
+        self.views = [
+            [
+                row[start : start + math.prod(shape)].reshape(shape)
+                for start, shape in zip(starts[:-1], shapes, strict=True)
+            ]
+            for row in self.rows
+        ]
+
+
+def make_file(num_rows, shapes):
+    """Return a new file without a name for so many rows of a `Table`.
+
+    It is gone with the last process that has it, and lies in memory where /dev/shm
+    has room. Raises MemoryError where no room is.
+    """
+    size = max(4 * num_rows * int(places(shapes)[-1]), mmap.PAGESIZE)
+    for folder in ("/dev/shm", tempfile.gettempdir()):
+        if os.path.isdir(folder) and shutil.disk_usage(folder).free > size:
+            file = tempfile.TemporaryFile(dir=folder)
+            file.truncate(size)
+            return file
+    raise MemoryError(
+        f"{size / 1e6:.0f} MB for weights and updates fit neither in /dev/shm nor in "
+        "the folder for temporary files: start fewer workers."
+    )
