@@ -10,6 +10,8 @@ import heapq
 import math
 from collections import Counter
 
+import numpy as np
+
 from ps_helpers.records import Times
 from ps_helpers.server import Server
 from ps_helpers.store import ParameterServer
@@ -19,9 +21,9 @@ class NewArrays(ParameterServer):
     """A store whose pushes make new arrays: what was pulled needs no copy."""
 
     def push(self, keys, values):
-        """Add each value to its weight."""
+        """Add each value to its weight, which keeps its type."""
         pairs = zip(self.weights.items(), values, strict=True)
-        self.weights = {key: weight + value for (key, weight), value in pairs}
+        self.weights = {k: w + np.asarray(v, w.dtype) for (k, w), v in pairs}
         self.version += 1
 
     def pull(self, keys):
