@@ -443,7 +443,9 @@ def steady_log(steps):
 
 def test_a_report_shows_some_steps_from_the_middle_of_the_run():
     log = steady_log(20)
-    fig = plots.report(POINTS, log, [("push", 10.25, 10.5)], steps=3)
+    outside = [("pull", -50, -49), ("pull", 90, 91)]  # before and after the run
+    calls = [*outside, ("push", 10.25, 10.5)]
+    fig = plots.report(POINTS, log, calls, steps=3)
     ax = fig.axes[2]
     assert ax.get_xlim() == pytest.approx((0, 3000))  # from 10 s on
     inside = [bar for bar in bars(ax) if 0 <= bar[1] < 1000 and bar[2] > 0]

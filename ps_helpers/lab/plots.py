@@ -280,8 +280,10 @@ def report(points, log, calls, meaning="asynchronous", steps=4):
     The stretch is about as long as a worker needs for some steps.
     """
     num_workers = len({push.worker for push in log})
-    seconds = (log[-1].arrived - log[0].times.began) / len(log)  # between two pushes
-    milliseconds = max(10, round(1000 * steps * num_workers * seconds))
+    began, ended = min(push.times.began for push in log), log[-1].arrived
+    calls = [call for call in calls if began <= call[1] and call[2] <= ended]
+    seconds = steps * num_workers * (ended - began) / len(log)
+    milliseconds = max(10, round(1000 * seconds))
     fig, axes = new_figure(mosaic="ab;cc", figsize=(8, 6))
     learning_curves({meaning: points}, "updates", axes=[axes["a"], axes["b"]])
     title = f"{milliseconds} ms from the middle of the run"
