@@ -19,7 +19,7 @@ test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tes
 	$(PY) -m pytest $(ARGS)
 
 # Both variants and the template, with other random inputs in every run.
-weekly: .venv/installed  ## run what `make test` leaves out, too: about half an hour
+weekly: .venv/installed  ## run both variants, the template and other random inputs
 	$(PY) -m pytest --hypothesis-profile=weekly tests notebooks $(ARGS)
 
 bench: .venv/installed  ## compare with Ray's documentation; ARGS=--store fills in README

@@ -5,20 +5,25 @@ That nbgrader understands all this is tested in tests/classroom.
 
 import json
 import re
+import runpy
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import ray
 from nbformat import v4
 
 from ps_helpers.checks import check
+from ps_helpers.checks.verdict import verdict
 from ps_helpers.tools import grading
 from ps_helpers.tools.command import SourceError
 from ps_helpers.tools.student_notebooks import BEGIN, END, mark_exercises
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TEACHER = sorted((NOTEBOOKS / "teacher").glob("*.ipynb"))
+CLASSROOM = runpy.run_path(str(NOTEBOOKS.parent / "tests/classroom/mistakes.py"))
 PAGE = (NOTEBOOKS / "teacher" / "README.md").read_text()
 
 
@@ -112,6 +117,18 @@ def test_every_exercise_of_the_series_is_graded():
                 assert marks["points"] in (1, 2, 3)
                 graded.append(f"{marks['grade_id']}-answer")
         assert solved == graded != []
+
+
+@pytest.mark.parametrize("path", TEACHER, ids=lambda path: path.stem)
+def test_the_classrooms_mistake_gets_its_reason(path):
+    """Tests in nbgrader and in a browser make it; here it is judged."""
+    exercise, *_, reason = CLASSROOM["MISTAKES"][path.stem]
+    cells = [c.source for c in nbformat.read(path, 4).cells if BEGIN in c.source]
+    [source] = [c for c in cells if re.search(rf"^(def|class) {exercise}\b", c, re.M)]
+    names = {"np": np, "ray": ray}
+    exec(CLASSROOM["mistaken"](path.stem, source), names)
+    if "ray." not in source:  # that one needs a Ray
+        assert reason in verdict(names[exercise])
 
 
 # The teachers' page.
