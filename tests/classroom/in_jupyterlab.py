@@ -17,7 +17,7 @@ import psutil
 
 PROJECT = Path(__file__).parents[2]
 MARKER = "PS_BROWSER_TEST"  # every process of the server inherits it, Ray's too
-DRIVER_VARIABLE = "PS_HELPERS_DRIVER"  # as in lab.session: marks those of Ray
+DRIVER_VARIABLE = "PS_HELPERS_DRIVER"  # as in lab.processes: marks those of Ray
 CELL_SECONDS = 120  # for one cell, as in pyproject.toml
 START_SECONDS = 120  # for JupyterLab and for a kernel, on a busy machine
 ABANDONED_SECONDS = 600  # without anything to do, longer than any test waits

@@ -28,9 +28,9 @@ def files(*patterns):
 
 
 NOTEBOOKS = files("notebooks/**/*.ipynb")
-PAGES = files("README.md", "notebooks/**/*.md", "site/*.md")
+PAGES = files("*.md", "notebooks/**/*.md", "site/*.md")
 CODE = files("Makefile", "ps_helpers/**/*.py", "tests/**/*.py", "site/*.py")
-LINKED = files("README.md", "notebooks/**/*.md") + NOTEBOOKS  # test_site: the others
+LINKED = files("*.md", "notebooks/**/*.md") + NOTEBOOKS  # test_site: the others
 
 every_linked = pytest.mark.parametrize(
     "path", LINKED, ids=lambda path: str(path.relative_to(ROOT))
