@@ -126,7 +126,8 @@ class Team:
     def report(self):
         """Return a `Report` of all servers, with the pushes since the last one."""
         starts = [self.noted] + [math.inf] * (len(self.servers) - 1)  # one log will do
-        while True:
+        for pause in (0, 0.1, 1, 5):
+            time.sleep(pause)
             calls = [
                 ps.report.remote(start)
                 for ps, start in zip(self.servers, starts, strict=True)

@@ -25,7 +25,7 @@ IMPORTS = {
     "layout": "store",
     "worker": "records table",
     "server": "store ledger records",
-    "simulator": "server store records",
+    "simulator": "server store records rules",
     "gate": "server store",
     "shared_memory": "server store records table",
     "endpoint": "records layout shared_memory",
