@@ -23,7 +23,8 @@ class CachedStaleSynchronous(StaleSynchronous):
 
     A worker adds its own updates to its copy of the weights, and keeps it for as long
     as it lacks nobody's updates from more than ``bound`` steps ago. This is the rule
-    of Ho et al. (2013), and saves the time of most pulls. The staleness in its log counts a worker's own pushes since its last pull too.
+    of Ho et al. (2013), and saves the time of most pulls. The staleness in its log
+    counts a worker's own pushes since its last pull too.
     """
 
     live = False
