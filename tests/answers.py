@@ -309,9 +309,8 @@ def all_tests_of(module, mutations, wrong, right):
         @every_exercise
         def test_each_mistake_is_refused_with_its_own_reason(self, exercise):
             table = tables.TABLES.get(exercise)
-            for words, mistake in table.mistakes.items() if table else ():
-                answer = renamed(table.mistaken(mistake), exercise)
-                assert reason(answer) == words
+            for words, mistake in table.wrong_answers() if table else ():
+                assert reason(renamed(mistake, exercise)) == words
 
         @every_exercise
         def test_mistakes_that_any_answer_can_make_are_refused(
@@ -336,8 +335,7 @@ def all_tests_of(module, mutations, wrong, right):
                 answers += junk_of(exercise)
                 if exercise in tables.TABLES:
                     table = tables.TABLES[exercise]
-                    mistakes = [*map(table.mistaken, table.mistakes.values())]
-                    answers += [renamed(mistake, exercise) for mistake in mistakes]
+                    answers += [renamed(m, exercise) for _, m in table.wrong_answers()]
             given = [refused_at(answer) for answer in answers]
             assert reasons_of(module) <= {place for place, _ in given}
             for exercise in exercises:

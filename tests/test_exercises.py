@@ -331,17 +331,17 @@ COUNTER = Table(
     returns=list,
     run=play,
     mistakes={
-        "begin with the start": ("= start", "= 0"),
-        "return the sum, not what was added": ("return self.count", "return number"),
+        "begin with the start": "= start → = 0",
+        "return the sum, not what was added": "return self.count → return number",
     },
 )
 
 
 def test_a_class_is_judged_by_what_its_methods_return():
     COUNTER.judge(Counter)
-    for reason_of_it, mistake in COUNTER.mistakes.items():
+    for reason_of_it, mistake in COUNTER.wrong_answers():
         with pytest.raises(NotYet, match=reason_of_it):
-            COUNTER.judge(COUNTER.mistaken(mistake))
+            COUNTER.judge(mistake)
     with pytest.raises(NotYet, match="keep it a class with the method add"):
         COUNTER.judge(type("Counter", (), {"__init__": lambda self, start: None}))
     twice = type("Counter", (Counter,), {"add": lambda s, n: Counter.add(s, 2 * n)})

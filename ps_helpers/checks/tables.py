@@ -4,7 +4,7 @@
         calls=[([A(8, -21), A(3)], s) for s in (5, 0, 1, 2.5)],
         returns=arrays,
         mistakes={
-            "you subtracted the staleness; divide by it": ("/ max", "- max"),
+            "you subtracted the staleness; divide by it": "/ max → - max",
             "a stale update is made smaller, not dropped":
                 lambda update, staleness: [part * (staleness < 1) for part in update],
         },
@@ -16,8 +16,9 @@ The decorated function is the right answer; its name is the exercise's. It is ca
 with each row of `calls`, as is the student's answer, and `returns` turns a result into
 numbers, lists or dictionaries of them, or refuses it. An answer is right where all its
 outcomes are; it has made a mistake where all are what that mistake gives, which is why
-calls should be many and wild. A mistake is a function, or pairs of texts: what to
-replace in the right one, by what. Whatever else is wrong is told by an example.
+calls should be many and wild. A mistake is a function, or a text "old → new": what to
+replace in the right one, and by what; or a list of several that get the same reason.
+Whatever else is wrong is told by an example.
 
 What every exercise asks is asked here: arguments stay as they are (but those named in
 `changes`), results are new in each call, and depend on nothing but the arguments.
@@ -29,8 +30,10 @@ own reason, so that no two look alike and none looks right.
 
 import copy
 import dataclasses
+import functools
 import inspect
 import re
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -96,7 +99,7 @@ class Table:
     right: Callable
     calls: Sequence[tuple]  # the arguments of each call, which get copies of them
     returns: Callable  # turns a result into what is compared, or refuses it
-    mistakes: dict  # reason -> an answer with that mistake
+    mistakes: dict  # reason -> an answer with that mistake, or a list of several
     raises: Sequence[tuple] = ()  # (type of an error, words of its message, reason)
     run: Callable = call
     changes: Sequence[int] = ()  # the places of arguments that may change
@@ -109,23 +112,23 @@ class Table:
             with warnings.catch_warnings(action="ignore"):
                 result = self.run(answer, *given)
         except Exception as error:
-            if isinstance(unwrapped(error), NotYet | NotImplementedError):
+            if isinstance(unwrapped(error), NotImplementedError):
                 raise
             return None, Failed(unwrapped(error))
         for place, (now, before) in enumerate(zip(given, arguments, strict=True)):
-            require(
-                place in self.changes or same(now, before),
-                f"it changed what it was given, {self.name_of(place)}: make a new one",
-            )
+            if place not in self.changes and not same(now, before):
+                name = self.name_of(place)
+                reason = f"it changed its argument {name}; leave it as it is"
+                return None, Failed(NotYet(f"{reason}, and make something new"))
         return result, self.value(result)
 
     def value(self, result):
         try:
             return copy.deepcopy(self.returns(result))
-        except NotYet:
-            raise
+        except NotYet as refused:
+            return Failed(refused)
         except Exception:  # of an object that misbehaves
-            raise NotYet(f"do not return a {type(result).__name__} like this") from None
+            return Failed(NotYet(f"do not return such a {type(result).__name__}"))
 
     def outcomes(self, answer):
         return [self.outcome(answer, arguments)[1] for arguments in self.calls]
@@ -157,10 +160,12 @@ class Table:
         wrong = [i for i, row in enumerate(right) if not same(found[i], row)]
         if not wrong:
             return
-        for reason, mistake in self.mistakes.items():
-            given = self.outcomes(self.mistaken(mistake))
+        for reason, given in self.known_outcomes:
             all_fail = all(isinstance(value, Failed) for value in given)
             require(all_fail or not same(found, given), reason)
+        for value in found:
+            if isinstance(value, Failed) and isinstance(value.error, NotYet):
+                raise value.error
         for error, words, reason in self.raises:
             for value in found:
                 require(
@@ -181,8 +186,15 @@ class Table:
         where, wanted, came = difference(value, right[shortest])
         raise NotYet(f"{where}{text} is {wanted}, not {came}")
 
-    def mistaken(self, mistake):
-        return mistake if callable(mistake) else mutated(self.right, *mistake)
+    def wrong_answers(self):
+        """Yield each reason with an answer that makes this mistake."""
+        for reason, variants in self.mistakes.items():
+            for one in variants if isinstance(variants, list) else [variants]:
+                yield reason, one if callable(one) else mutated(self.right, one)
+
+    @functools.cached_property
+    def known_outcomes(self):
+        return [(reason, self.outcomes(m)) for reason, m in self.wrong_answers()]
 
     def name_of(self, place):
         names = [*inspect.signature(self.right).parameters]
@@ -198,45 +210,50 @@ class Table:
 
 
 def as_call(name, arguments):
-    return f"{name}({', '.join(one_line(shown(a), 50) for a in arguments)})"
+    length = 110 // max(1, len(arguments))
+    return f"{name}({', '.join(one_line(shown(a), length) for a in arguments)})"
 
 
-def mutated(function, *texts):
-    """Return a function or class whose source has some texts replaced, in pairs."""
+@functools.cache
+def mutated(function, text):
+    """Return a function or class, mutated as in "old → new → other old → new"."""
     source = inspect.getsource(function)
-    source = re.search(r"^(def|class) .*", source, re.MULTILINE | re.DOTALL).group()
-    for old, new in zip(texts[::2], texts[1::2], strict=True):
+    head, source = re.search(
+        r"^((?:def|class) .*?:\n)(.*)", source, re.M | re.S
+    ).groups()
+    parts = [part.strip() for part in text.split("→")]
+    for old, new in zip(parts[::2], parts[1::2], strict=True):
         assert source.count(old) == 1, f"{old!r} is not once in {function.__name__}"
         source = source.replace(old, new)
-    names = dict(function.__globals__ if hasattr(function, "__globals__") else {})
-    exec(source, names)
+    names = dict(vars(sys.modules[function.__module__]))
+    exec(head + source, names)
     return names[function.__name__]
 
 
 def arrays(result):
     """Return an answer's result as a list of arrays."""
-    require(
-        not isinstance(result, np.ndarray),
-        "return a list of arrays: here one array came, so does return stand in the "
-        "loop?",
-    )
-    found = [as_numbers(part) for part in listed(result)]
-    for part, array in zip(result, found, strict=True):
-        require(
-            array is not None,
-            f"return a list of arrays; in yours is one {type(part).__name__}",
-        )
-    return found
+    found = [(part, as_numbers(part)) for part in listed(result)]
+    for part, array in found:
+        kind = type(part).__name__
+        require(array is not None, f"return a list of arrays; in yours is one {kind}")
+    return [array for _, array in found]
 
 
-def arrays_in(value):
-    """Return all arrays in a result."""
+def numbers(result):
+    """Return an answer's result as a list of numbers."""
+    found = as_numbers(listed(result))
+    require(found is not None and found.ndim == 1, "return a list of numbers")
+    return found.tolist()
+
+
+def arrays_in(value, depth=4):
+    """Return all arrays in a result, a list or dictionary of them or of more such."""
     if isinstance(value, np.ndarray):
         return [value]
     values = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, dict | list | tuple):
+    if not isinstance(value, dict | list | tuple) or depth == 0:
         return []
-    return [array for part in values for array in arrays_in(part)]
+    return [array for part in values for array in arrays_in(part, depth - 1)]
 
 
 def same(a, b):
@@ -254,10 +271,12 @@ def same(a, b):
 
 def difference(found, right, where=""):
     """Return where two values differ, and what both are there, as three texts."""
+    if isinstance(right, dict) and found.keys() != right.keys():
+        return f"the keys of {where}", *texts([*found], [*right])
     lists = all(isinstance(value, list | tuple) for value in (found, right))
     if lists and len(found) != len(right):
         return f"the length of {where}", len(right), len(found)
-    if lists or isinstance(found, dict) and found.keys() == right.keys():
+    if lists or isinstance(right, dict):
         keys = range(len(right)) if lists else right
         key = next(key for key in keys if not same(found[key], right[key]))
         return difference(found[key], right[key], f"entry {key!r} of {where}")
@@ -285,8 +304,9 @@ def shown(value, digits=4):
             f"{{{', '.join(f'{k!r}: {shown(v, digits)}' for k, v in value.items())}}}"
         )
     if isinstance(value, list | tuple):
-        return f"[{', '.join(shown(part, digits) for part in value)}]"
+        parts = ", ".join(shown(part, digits) for part in value)
+        return f"[{parts}]" if isinstance(value, list) else f"({parts})"
     if isinstance(value, np.ndarray | np.generic):
-        large = value.size > 12
+        large = value.size > 6
         return f"array{value.shape}" if large else shown(value.tolist(), digits)
-    return f"{value:.{digits}g}" if isinstance(value, float) else repr(value)
+    return f"{value + 0:.{digits}g}" if isinstance(value, float) else repr(value)

@@ -76,7 +76,7 @@ def close(a, b):
         a is not None
         and b is not None
         and a.shape == b.shape
-        and np.allclose(a, b, rtol=1e-4, atol=1e-6)
+        and np.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
     )
 
 
