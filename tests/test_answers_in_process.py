@@ -275,6 +275,7 @@ TestPushAndPull = all_tests_of(
         ("push", ADD, f"({ADD}).astype('f2')", "of push("),
         ("push", ADD, f"{ADD}; value *= 2", CHANGED + " values"),
         ("push", "weights[key] = ", "weights['v', key] = ", "the keys have changed"),
+        ("push", "zip(keys, values)", "(keys, values)", "makes pairs"),
         ("push", "weights[key] =", "weights[keys] =", "go through the keys, one at"),
         ("pull", ".copy()", "", "copy each array"),
         ("pull", ".copy()", "[:]", "a slice or a view"),
