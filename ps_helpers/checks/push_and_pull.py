@@ -32,6 +32,9 @@ def of_one_shape(keys, *shape, dtype=np.float64):
     return {key: normal(*shape, dtype=dtype) for key in keys}
 
 
+ZIP = "zip(keys, values, strict=True)"
+
+
 def values_of(count, *shape):
     return [normal(*shape) for _ in range(count)]
 
@@ -55,36 +58,28 @@ def values_of(count, *shape):
         (ValueError, "to unpack", "zip(keys, values) makes pairs of the two lists"),
     ],
     mistakes={
-        "you replaced the weight; add the value to what is there": "+= value → = value",
-        "the weights did not change: change the dictionary that you were "
+        "you replaced the weight; add the value to it": "+= → =",
+        "the weights did not change: change those you were "
         "given": "weights[key] += → weights[key] +",
-        "only the first key was pushed: does a return stand inside the "
-        "loop?": "+= value → += value; return",
-        "only the last key was pushed: does the adding stand inside the loop?": [
-            "zip(keys, values, strict=True) → list(zip(keys, values))[-1:]",
-            "weights[key] += value → pass\n    weights[key] += value",
+        "only the first key came: return after the loop": "+= value → += value; return",
+        "only the last key was pushed: add inside the loop": [
+            *(f"{ZIP} → [*{ZIP}][-1:]", "weights → pass\n    weights"),
         ],
-        "you subtracted; a push adds": "+= value → -= value",
-        "you multiplied; a push adds": "+= value → *= value",
+        "you subtracted; a push adds": "+= → -=",
+        "you multiplied; a push adds": "+= → *=",
         "you averaged; a push adds": "+= value → += (value - weights[key]) / 2",
-        "you added the value twice": "+= value → += 2 * value",
+        "you added the value twice": "+= → += 2 *",
         "every value went to every key: pair each key with its own value": [
-            "+= value → += sum(values)",
-            "+= value → = weights[key] + sum(values)",
+            *("+= value → += sum(values)", "+= value → = weights[key] + sum(values)"),
         ],
-        "the values went to the first keys there are: pair each with its own "
-        "key": "zip(keys, values, strict=True → zip(weights, values, strict=False",
-        "sorted keys get other keys' values: leave them in "
-        "order": "zip(keys → zip(sorted(keys)",
-        "the values went to the keys in reverse "
-        "order": "values, strict → values[::-1], strict",
-        "the weight has another shape now: add the value, do not append "
-        "it": "weights[key] += value → weights[key] = np.append(weights[key], value)",
-        "a key that is pushed twice in one call must get both "
-        "values": "zip(keys, values, strict=True) → dict(zip(keys, values)).items()",
-        "each key gets its own value, not the list of all: go through both with zip": [
-            "+= value → += values",
-            "weights[key] += value → weights[key] = weights[key] + values",
+        "pair the values with the keys, not with the first "
+        "weights": f"{ZIP} → zip(weights, values, strict=False)",
+        "leave the keys in their order: do not sort them": "(keys → (sorted(keys)",
+        "the values went to the keys in reverse order": "values, → values[::-1],",
+        "add the value, do not append": "+= value → = np.append(weights[key], value)",
+        "a key that comes twice must get both values": f"{ZIP} → dict({ZIP}).items()",
+        "each key gets its own value, not the list: zip makes pairs": [
+            *("+= value → += values", "+= value → = weights[key] + values"),
         ],
     },
 )
@@ -137,25 +132,23 @@ IN_ORDER = {"W": normal(1, 2), "b": normal(1), "c": normal(1, dtype="f")}
     raises=[ONE_KEY],
     mistakes={
         "return only the weights of the keys asked": "in keys → in weights",
-        "follow the order of the keys asked, not that of the "
-        "weights": "in keys → in weights if key in keys",
-        "follow the order of the keys asked; do not sort them": [
-            "in keys → in sorted(keys)",
-            "in keys → in sorted(set(keys))",
+        "keep the order of the keys asked": "in keys → in weights if key in keys",
+        "keep the order of the keys asked: do not sort them": [
+            *("in keys → in sorted(keys)", "in keys → in sorted(set(keys))"),
         ],
         "a key that is asked for twice must come twice": "keys] → dict.fromkeys(keys)]",
-        "only the first weight came: does return stand in the "
-        "loop?": "in keys → in keys[:1]",
-        "here one array came, not a list: does return stand in the "
-        "loop?": lambda weights, keys: weights[keys[0]].copy() if keys else None,
+        "only the first weight came: return after the loop": [
+            *("in keys → in keys[:1]", lambda w, keys: +w[keys[0]] if keys else None),
+        ],
         "only the last weight came: collect them": [
             "in keys → in keys[-1:]",
             f"return {COPIES} → for k in keys: last = [+weights[k]]\n    return last",
         ],
         "look a weight up by its key, not by its "
         "place": "in keys → in [*weights][: len(keys)]",
-        "arrays of different shapes make no single array: return a list of "
-        "them": lambda weights, keys: np.array([weights[key] for key in keys]),
+        "arrays of different shapes make no single array": lambda weights, keys: (
+            np.array([weights[key] for key in keys])
+        ),
     },
 )
 def pull(weights, keys):
@@ -192,27 +185,23 @@ def updates_of(num_workers, *shapes, dtype=np.float64):
     ],
     mistakes={
         "you summed; divide by the number of workers": "/ len(parts) →",
-        "you divided by the number of keys; divide by the number of "
-        "workers": "len(parts) → len(updates[0])",
-        "you divided by 3, which is not always the number of workers": "len(parts) → 3",
-        "you divided by 4, which is not always the number of workers": "len(parts) → 4",
+        "divide by the number of workers, not of keys": "len(parts) → len(updates[0])",
+        "you divided by 3, but here are not always 3 workers": "len(parts) → 3",
+        "you divided by 4, but here are not always 4 workers": "len(parts) → 4",
         "you divided by the number of workers twice": "len(parts) → len(parts) ** 2",
         "// drops the fraction: divide with /": "/ → //",
-        "that is the median of the workers; take the "
-        "mean": f"{MEAN} → np.median(parts, axis=0)",
-        "halving after each worker gives the last one most weight: sum first, then "
-        "divide once": f"{MEAN} → np.average(parts, 0, HALVES[: len(parts)])",
+        "that is the median of the workers": f"{MEAN} → np.median(parts, axis=0)",
+        "halving after each worker gives the last one most weight: divide once, at the "
+        "end": f"{MEAN} → np.average(parts, 0, HALVES[: len(parts)])",
         "that is the first worker's update alone": f"{MEAN} → parts[0] / 1",
         "that is the last worker's update alone": f"{MEAN} → parts[-1] / 1",
-        "one number came for each key: do not average within the "
-        "arrays": f"{MEAN} → np.mean(parts)",
+        "do not average within the arrays": f"{MEAN} → np.mean(parts)",
         "you averaged each worker's arrays; average over workers, key by key": [
             lambda updates: [np.mean([*map(np.mean, update)]) for update in updates],
             lambda updates: [sum(update) / len(update) for update in updates],
             lambda updates: [np.mean(update, axis=0) for update in updates],
         ],
-        "the keys are in another order than in the updates": "strict=True)] → "
-        "strict=True)][::-1]",
+        "keep the order of the keys": "strict=True)] → strict=True)][::-1]",
         "arrays of different shapes make no single array: average key by key, over "
         "zip(*updates)": [
             lambda updates: np.mean(updates, axis=0),
@@ -222,6 +211,10 @@ def updates_of(num_workers, *shapes, dtype=np.float64):
 )
 def mean_update(updates):
     return [sum(parts) / len(parts) for parts in zip(*updates, strict=True)]
+
+
+COUNT_PULLS = "pulled[worker] = version → version += 1; pulled[worker] = version"
+APPEND = "stalenesses.append(version - pulled[worker])"
 
 
 def looking_back(count):
@@ -255,48 +248,37 @@ def events(text):
     ],
     returns=numbers,
     mistakes={
-        "you counted the push itself: only other updates make it "
-        "stale": "version - pulled → version + 1 - pulled",
-        "it is always 0: count the pushes, and compare that count at the push with "
-        "that at the pull": "version += 1 → version += 0",
-        "that is the version at the pull: subtract it from the version at the "
-        "push": "version - →",
-        "you counted from the start; count from that worker's latest "
-        "pull": "- pulled[worker] →",
-        "you counted pulls; staleness counts pushes": "version += 1 → pass → "
-        "pulled[worker] = version → version += 1; pulled[worker] = version",
-        "you counted pulls and pushes; staleness counts pushes only": looking_back(len),
-        "a worker that pulls again holds newer weights: keep its latest "
-        "pull": "pulled[worker] = version → pulled.setdefault(worker, version)",
-        "another worker's pull does not make this one's weights newer: keep a version "
-        "for each worker": "[worker] = → [0] = → pulled[worker] → pulled[0]",
-        "you counted from the worker's last push; count from its last pull": "pulled"
-        "[worker] = version → pulled.setdefault(worker, 0) → version += 1 → "
-        "version += 1; pulled[worker] = version",
-        "you counted the workers that pushed; count their pushes": looking_back(
+        "the push itself makes nothing stale": "version - → version + 1 -",
+        "it is always 0: count the pushes": "version += 1 → version += 0",
+        "that is the version at the pull: how many came since?": "version - →",
+        "count from the latest pull, not from the start": "- pulled[worker] →",
+        "you counted pulls, not pushes": f"version += 1 → pass → {COUNT_PULLS}",
+        "you counted pulls as well as pushes": looking_back(len),
+        "keep each worker's latest pull, not its "
+        "first": "pulled[worker] = version → pulled.setdefault(worker, version)",
+        "keep a version for each worker: another's pull does not make its weights "
+        "newer": "[worker] = → [0] = → pulled[worker] → pulled[0]",
+        "count from the worker's last pull, not its last "
+        "push": "pulled[worker] = version → pulled.setdefault(worker, 0) → "
+        "version += 1 → version += 1; pulled[worker] = version",
+        "count the pushes, not the workers that pushed": looking_back(
             lambda between: len({w for v, w in between if v == "push"})
         ),
-        "you counted who holds weights; count pushes": "stalenesses.append(version - "
-        "pulled[worker]) → pulled.pop(worker); stalenesses.append(len(pulled))",
-        "only N workers in turn have staleness N - 1: look at the "
-        "events": "version - pulled[worker] → "
-        "min(version, len({w for _, w in events}) - 1)",
-        "give the stalenesses in the order of the pushes, not worker by "
-        "worker": "append(version → append((worker, version → [worker]) → [worker])) → "
-        "return stalenesses → stalenesses.sort(key=lambda row: row[0]); "
-        "return [stale for _, stale in stalenesses]",
-        "give the stalenesses in the order of the pushes, the first one "
-        "first": "append( → insert(0, ",
-        "give the stalenesses in the order of the pushes; do not sort "
-        "them": "return stalenesses → return sorted(stalenesses)",
-        "the difference is turned round: the version at the push is the larger "
+        "you counted who holds weights; count pushes": f"{APPEND} → "
+        "pulled.pop(worker); stalenesses.append(len(pulled))",
+        "only N workers in turn have staleness N - 1: count": f"{APPEND} → "
+        "stalenesses.append(min(version, len({w for _, w in events}) - 1))",
+        "keep the order of the pushes, not worker by worker": f"{APPEND} → "
+        "stalenesses.append((worker, version - pulled[worker])) → return stalenesses → "
+        "return [stale for _, stale in sorted(stalenesses, key=lambda row: row[0])]",
+        "keep the order of the pushes, the first one first": "append( → insert(0, ",
+        "keep the order of the pushes: do not "
+        "sort": "return stalenesses → return sorted(stalenesses)",
+        "the version at the push is the larger "
         "one": "version - pulled[worker] → pulled[worker] - version",
-        "give a number for each push, not for each "
-        "pull": "= version → = version; stalenesses.append(0)",
+        "a pull has no staleness": "= version → = version; stalenesses.append(0)",
         "workers may have any number: keep their versions in a dictionary": [
-            "{} → [0] * 3",
-            "{} → [0] * 10",
-            "{} → [0] * len(events)",
+            *("{} → [0] * 3", "{} → [0] * 10", "{} → [0] * len(events)"),
         ],
     },
 )
