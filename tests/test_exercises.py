@@ -24,7 +24,7 @@ from test_exercises_in_process import (  # until the last old list is replaced
 
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
-from ps_helpers.checks.tables import Table, play
+from ps_helpers.checks.tables import TABLES, Table, play
 from ps_helpers.checks.verdict import NotYet, require, verdict
 
 
@@ -34,6 +34,8 @@ def test_every_exercise_of_the_notebooks_has_a_check():
     for module in engine.MODULES:
         importlib.import_module(f"ps_helpers.checks.{module}")
     assert set(exercises) == set(engine.EXERCISES)
+    for exercise in TABLES.values():
+        assert len(exercise.mistakes) >= 5 and len(exercise.calls) >= 5
 
 
 # The verdicts, whatever the answer is.
