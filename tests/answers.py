@@ -7,8 +7,8 @@ The test module of a part of the exercises lists answers and says
 with the module that has their checks. MUTATIONS are rows (exercise, old text, new text,
 words): the teacher's solution with one text replaced is refused for a reason that has
 these words. WRONG are rows (exercise, answer, words) for what is no mutation, RIGHT
-rows (exercise, answer). An answer is a function, or a text, what the exercise's function
-is to return. A mistake that is in a check's table need not be repeated. Mistakes that
+rows (exercise, answer). An answer is a function, or a text, what the exercise is
+to return. A mistake that is in a check's table need not be repeated. Mistakes that
 any answer can make, and junk, are tried in loops; and every reason in the checks'
 source must be given to some answer.
 """

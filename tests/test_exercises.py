@@ -202,6 +202,19 @@ def test_what_an_answer_changes_elsewhere_is_put_back(monkeypatch):
     assert np.mean([1, 2]) == 1.5 and np.sum([1, 2]) == 3
 
 
+def test_under_a_grader_no_text_reaches_standard_error(monkeypatch, capfd):
+    def loud(num_workers, num_steps):
+        os.write(2, b"native")
+        print("python", file=sys.stderr)
+        return 2 * num_workers * num_steps
+
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    checks.check(renamed(loud, "count_messages"))
+    assert capfd.readouterr().err == ""
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
 def test_an_answer_is_judged_outside_the_main_thread_too():
     found = []
     thread = threading.Thread(target=lambda: found.append(verdict(count_messages)))
