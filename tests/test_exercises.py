@@ -25,7 +25,7 @@ from test_exercises_in_process import (  # until the last old list is replaced
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
 from ps_helpers.checks.tables import TABLES, Table, play
-from ps_helpers.checks.verdict import NotYet, require, verdict
+from ps_helpers.checks.verdict import NotYet, number, require, verdict
 
 
 def test_every_exercise_of_the_notebooks_has_a_check():
@@ -266,3 +266,14 @@ def test_a_class_is_judged_by_what_its_methods_return():
     assert str(error.value) == (
         "entry 0 of Counter(2), then add(3), add(-0.5) is 5, not 8"
     )
+
+
+def halved(x):
+    return x / 2
+
+
+def test_errors_alone_prove_no_mistake():
+    fails = {"you divided by 0": lambda x: x // 0}
+    table = Table(halved, calls=[(1.5,), (2,)], returns=number, mistakes=fails)
+    with pytest.raises(NotYet, match=r"halved\(2\) stops with ZeroDivisionError"):
+        table.judge(lambda x: x % 0)
