@@ -170,9 +170,7 @@ class Printed(io.TextIOBase):
         if self.length <= 2_000:
             self.stream.write(text[:2_000])
         self.length += len(text)
-        require(
-            self.length < 100_000, "it prints without end: print less, or nothing"
-        )
+        require(self.length < 100_000, "it prints without end: print less, or nothing")
         return len(text)
 
 
