@@ -14,6 +14,7 @@ source must be given to some answer.
 """
 
 import ast
+import collections
 import contextlib
 import functools
 import io
@@ -113,7 +114,7 @@ def mutated(exercise, old, new):
     def change(source):
         head, solution = source.split(STUB)
         assert solution.count(old) == 1, f"{old!r} is not once in {exercise}"
-        return head + solution.replace(old, new)
+        return head.rstrip(" ") + solution.replace(old, new)
 
     return answer_of_the_teacher(exercise, change)
 
@@ -196,7 +197,7 @@ def generic_mistakes_of(exercise):
         return {name: renamed(f, exercise) for name, f in found.items()}, guilty
     methods = {k: f for k, f in vars(right).items() if k[0] != "_" and callable(f)}
     made = {k: generic_mistakes(method) for k, method in methods.items()}
-    guilty = {name for _, some in made.values() for name in some}
+    guilty = collections.ChainMap(*[some for _, some in made.values()])
     variants = {
         name: type(
             exercise, (right,), {k: found[name] for k, (found, _) in made.items()}
@@ -282,7 +283,7 @@ def reasons_of(module):
 def all_tests_of(module, mutations, wrong, right):
     """Return the tests of all answers to the exercises of a module of checks."""
     source = Path(module.__file__).read_text()
-    exercises = [n for n in exercises_of_the_notebooks() if f"def {n}(" in source]
+    exercises = [n for n in exercises_of_the_notebooks() if f"\ndef {n}(" in source]
     exercises += [n for n in exercises_of_the_notebooks() if f"class {n}:" in source]
     every_exercise = pytest.mark.parametrize("exercise", exercises)
 

@@ -17,10 +17,6 @@ from answers import (
     reason,
     renamed,
 )
-from test_exercises_in_process import (  # until the last old list is replaced
-    Answers,  # noqa: F401
-    shorten_time_limits,  # noqa: F401
-)
 
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
