@@ -13,9 +13,9 @@ import ray
 
 from ps_helpers.lab import data, model
 from ps_helpers.parameter_server import worker_task
-from ps_helpers.rules import Asynchronous, CachedStaleSynchronous, Rule, Synchronous
+from ps_helpers.rules import Asynchronous, Rule, Synchronous
 from ps_helpers.settings import Settings
-from ps_helpers.simulator import replay
+from ps_helpers.simulator import CachedStaleSynchronous, replay
 from ps_helpers.team import Team, TrainingError
 from ps_helpers.training import Run
 
