@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from ps_helpers.records import Times
 from ps_helpers.rules import (
     Asynchronous,
-    CachedStaleSynchronous,
     StaleSynchronous,
     Synchronous,
 )
 from ps_helpers.server import Server
-from ps_helpers.simulator import begin_at_once, judge
+from ps_helpers.simulator import CachedStaleSynchronous, begin_at_once, judge
 from ps_helpers.store import ParameterServer
 
 TEAMS = st.integers(1, 5)

@@ -1,5 +1,6 @@
 """Tests of training on Ray by teams, against replays and plain loops."""
 
+import dataclasses
 import os
 import signal
 import threading
@@ -13,9 +14,9 @@ import ray
 
 from ps_helpers.lab import data, model
 from ps_helpers.parameter_server import worker_task
-from ps_helpers.rules import Asynchronous, CachedStaleSynchronous, Rule, Synchronous
+from ps_helpers.rules import Asynchronous, Rule, Synchronous
 from ps_helpers.settings import Settings
-from ps_helpers.simulator import replay
+from ps_helpers.simulator import CachedStaleSynchronous, replay
 from ps_helpers.team import Team, TrainingError
 from ps_helpers.training import Run
 
@@ -288,12 +289,19 @@ def test_a_server_that_dies_ends_training(start, way):
 
 
 def test_who_waits_longer_than_patience_is_told_so(start):
-    """Without a number of updates too, and before and after the first of them."""
-    never = {"rule": Synchronous(WORKERS + 1), "patience": 3}
-    fails(start(**never), "the workers were not ready after 3 s: free some memory")
-    slow = np.where(np.arange(100) < 3, 0, 1000)
-    team = start(delays=[slow] * WORKERS, patience=3)
-    fails(team, "nothing has moved for 3 s after 12 updates: try again")
+    """Without a number of updates too, before and after the first of them."""
+
+    def lose_patience(team, updates):
+        while team.ask(team.servers[0].report.remote())[0].version < updates:
+            time.sleep(0.1)
+        team.settings = dataclasses.replace(team.settings, patience=3)
+        return team
+
+    never = lose_patience(start(rule=Synchronous(WORKERS + 1)), 0)
+    fails(never, "the workers were not ready after 3 s: free some memory")
+    slow = [np.where(np.arange(100) < 3, 0, 1000)] * WORKERS
+    stuck = lose_patience(start(delays=slow), 12)
+    fails(stuck, "nothing has moved for 3 s after 12 updates: try again")
 
 
 def test_an_error_in_the_server_reaches_the_driver(start):
