@@ -39,3 +39,14 @@ def running_ray(stop_ray_at_the_end):
     """A Ray with four CPUs, started again only where a test has stopped it."""
     if not ray.is_initialized():
         session.start(4, engine="numpy")
+
+
+@pytest.fixture
+def short_time_limit(monkeypatch):
+    """Interrupt answers after a fraction of a second."""
+    set_timer = signal.setitimer
+    monkeypatch.setattr(
+        signal,
+        "setitimer",
+        lambda which, seconds, *_: set_timer(which, seconds / 20, 0.05),
+    )
