@@ -39,7 +39,7 @@ def stub(num_workers, num_steps):
     raise NotImplementedError
 
 
-REFUSED = [(wrong, "count_messages: not yet: "), (stub, ": not attempted yet")]
+REFUSED = [(wrong, "count_calls: not yet: "), (stub, ": not attempted yet")]
 
 
 @pytest.mark.parametrize("answer, words", REFUSED)
@@ -47,20 +47,20 @@ def test_a_check_raises_its_reason_while_nbgrader_runs(
     answer, words, nbgrader_runs, capsys
 ):
     with pytest.raises(AssertionError, match=words) as caught:
-        check(renamed(answer, "count_messages"))
+        check(renamed(answer, "count_calls"))
     assert capsys.readouterr().out == f"{caught.value}\n"
 
 
 @pytest.mark.parametrize("answer, words", REFUSED)
 def test_a_check_never_raises_at_home(answer, words, monkeypatch, capsys):
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
-    check(renamed(answer, "count_messages"))
+    check(renamed(answer, "count_calls"))
     assert words in capsys.readouterr().out
 
 
 def test_a_right_answer_raises_nothing_while_nbgrader_runs(nbgrader_runs, capsys):
-    assert check(renamed(right, "count_messages")) is None
-    assert capsys.readouterr().out == "count_messages: passed\n"
+    assert check(renamed(right, "count_calls")) is None
+    assert capsys.readouterr().out == "count_calls: passed\n"
 
 
 def test_a_right_answer_that_warns_keeps_its_points(nbgrader_runs, capsys):
@@ -68,7 +68,7 @@ def test_a_right_answer_that_warns_keeps_its_points(nbgrader_runs, capsys):
         print("a warning", file=sys.stderr)
         return 2 * num_workers * num_steps
 
-    check(renamed(warns, "count_messages"))
+    check(renamed(warns, "count_calls"))
     printed = capsys.readouterr()
     assert printed.err == "" and printed.out.endswith(": passed\n")
 
