@@ -43,10 +43,12 @@ def running_ray(stop_ray_at_the_end):
 
 @pytest.fixture
 def short_time_limit(monkeypatch):
-    """Interrupt answers after a fraction of a second."""
+    """Return a function that lets answers be interrupted after half a second."""
     set_timer = signal.setitimer
-    monkeypatch.setattr(
-        signal,
-        "setitimer",
-        lambda which, seconds, *_: set_timer(which, seconds / 20, 0.05),
-    )
+
+    def shorten():
+        monkeypatch.setattr(
+            signal, "setitimer", lambda which, s, *_: set_timer(which, s / 20, 0.05)
+        )
+
+    return shorten

@@ -339,7 +339,7 @@ TestPushAndPull = all_tests_of(
         (ONCE, "weights[key] =", "weights[keys] =", "go through the keys, one at"),
         (ONCE, "return True", "return 1", "return True or False"),
         (ONCE, "done.get(worker, 0)", "done[worker]", "is not in done has done none"),
-        (ONCE, "in zip(keys, values)", "in keys", "makes pairs"),
+        (ONCE, "zip(keys, values)", "(keys, values)", "makes pairs"),
         (NEWER, ".copy()", "", "copy each array"),
         (NEWER, ".copy()", "[:]", "a slice or a view"),
         (NEWER, ".copy()", ".tolist()", "return arrays"),

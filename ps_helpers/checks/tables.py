@@ -84,11 +84,16 @@ def call(answer, *arguments):
 
 def play(answer, arguments, steps):
     """Make an object, call its methods (name, *arguments); return what they return."""
-    thing, results = answer(*arguments), []
+    thing, results, kept = answer(*arguments), [], []
     for name, *values in steps:
         method = getattr(thing, name, None)
         require(callable(method), f"keep it a class with the method {name}")
         results.append(method(*values))
+        kept.append(getattr(results[-1], "copy", lambda r=results[-1]: r)())
+    require(
+        all(map(same, results, kept)),
+        "what was returned changed later (do you empty that list?): return a new one",
+    )
     return results
 
 

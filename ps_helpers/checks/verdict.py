@@ -80,14 +80,6 @@ def close(a, b):
     )
 
 
-def factor(found, expected):
-    """Return the number c of found = c * expected, or nan if there is none."""
-    found, expected = np.asarray(found), np.asarray(expected)
-    with np.errstate(all="ignore"):
-        c = (found * expected).sum() / (expected * expected).sum()
-        return c if close(found, c * expected) else np.nan
-
-
 def number(result):
     """Return an answer's result as a float; refuse what is not one number."""
     require(result is not None, "it returned nothing; end it with a return")
@@ -98,6 +90,15 @@ def number(result):
     )
     require(np.isfinite(value), f"return a number, not {value}")
     return float(value)
+
+
+def whole_number(result):
+    """Return a result as a whole number; refuse any other."""
+    require(result is not None, "it returned nothing; end it with a return")
+    value = as_numbers(result)
+    whole = value is not None and value.ndim == 0 and value.dtype.kind in "iu"
+    require(whole, f"where one whole number belongs is a {type(result).__name__}")
+    return int(value)
 
 
 def listed(result):
@@ -144,8 +145,8 @@ def within(seconds, function, *arguments):
 
     previous = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds, 1)
-    try:
-        return function(*arguments)
+    try:  # in a generator, from which no half-handled interrupt leaks
+        return next(function(*arguments) for _ in range(1))
     except KeyboardInterrupt:
         if not late:  # the reader's own
             raise
