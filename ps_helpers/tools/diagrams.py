@@ -388,12 +388,12 @@ def rate_and_workers():
         workers = int(staleness) + 1
         y, name = 48 + 43 * row, "worker" if workers == 1 else "workers"
         parts.append(text(168, y + 26, f"{workers} {name}", anchor="end"))
-        for column, loss in enumerate(map(float, losses)):
-            colours = FAILS if loss > 1 else LEARNS
+        for column, loss in enumerate(losses):
+            colours = FAILS if loss == "fails" else LEARNS
             edge = row + column == len(lines) - 1
             parts += [
                 box(183 + 90 * column, y, 84, 37, colours, 4, 4 if edge else 1.5),
-                text(225 + 90 * column, y + 24, "fails" if loss > 1 else f"{loss:.2f}"),
+                text(225 + 90 * column, y + 24, loss),
             ]
     return picture(
         "Learning rate and workers",
