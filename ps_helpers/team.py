@@ -119,13 +119,15 @@ class Team:
             try:
                 ray.get(task)
             except ray.exceptions.RayError as error:
+                self.report()  # where a server has failed, that is the reason
                 reason = f"worker {worker} failed: {first_line(error)}"
                 raise TrainingError(reason) from error
 
     def report(self):
         """Return a `Report` of all servers, with the pushes since the last one."""
         starts = [self.noted] + [math.inf] * (len(self.servers) - 1)  # one log will do
-        while True:
+        for pause in (0, 0.1, 1, 5):
+            time.sleep(pause)
             calls = [
                 ps.report.remote(start)
                 for ps, start in zip(self.servers, starts, strict=True)

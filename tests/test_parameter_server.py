@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ps_helpers import recorded
+from ps_helpers import records
 from ps_helpers.lab import data, model, numpy_engine
 from ps_helpers.parameter_server import ParameterServer, worker_task
+from ps_helpers.settings import Settings
+from ps_helpers.store import ParameterServer as PlainServer
 
 # Whole numbers add up exactly in any of these, in whichever order.
 DTYPES = (np.float32, np.float64, np.int64)
@@ -91,9 +93,9 @@ def assert_same(arrays, expected):
 
 
 @given(st.data())
-def test_weights_are_the_sums_of_whatever_was_pushed(server_class, draws):
+def test_weights_are_the_sums_of_whatever_was_pushed(draws):
     keys, values = draws.draw(servers())
-    server = server_class(keys, values)
+    server = PlainServer(keys, values)
     sums = {key: value.astype(object) for key, value in zip(keys, values, strict=True)}
     steps = draws.draw(st.lists(pushes(keys, values), max_size=5))
     for step, (pushed, updates) in enumerate(steps):
@@ -107,9 +109,9 @@ def test_weights_are_the_sums_of_whatever_was_pushed(server_class, draws):
 
 
 @given(st.data())
-def test_a_refused_push_changes_nothing(server_class, draws):
+def test_a_refused_push_changes_nothing(draws):
     keys, values = draws.draw(servers(min_keys=1))
-    server = server_class(keys, values)
+    server = PlainServer(keys, values)
     pushed, updates = draws.draw(pushes(keys, values, min_size=1))
     spoil = draws.draw(st.sampled_from(SPOILERS))
     spoil(pushed, updates, draws.draw(st.integers(0, len(updates) - 1)))
@@ -120,15 +122,15 @@ def test_a_refused_push_changes_nothing(server_class, draws):
     assert_same(weights, values)
 
 
-def test_a_float_is_not_added_to_an_integer(server_class):
-    server = server_class(["a", "b"], [np.zeros(2), np.zeros(2, int)])
+def test_a_float_is_not_added_to_an_integer():
+    server = PlainServer(["a", "b"], [np.zeros(2), np.zeros(2, int)])
     with pytest.raises(ValueError, match="b is int64.*cannot add float64"):
         server.push(["a", "b"], [np.ones(2), np.full(2, 0.5)])
     assert_same(server.pull(["a", "b"]), [np.zeros(2), np.zeros(2, int)])
 
 
-def test_refusals_say_what_does_not_fit(server_class):
-    server = server_class(["W", "b"], [np.zeros((2, 3)), np.zeros(3)])
+def test_refusals_say_what_does_not_fit():
+    server = PlainServer(["W", "b"], [np.zeros((2, 3)), np.zeros(3)])
     with pytest.raises(KeyError, match=r"'w'.*\['W', 'b'\]"):
         server.push(["w"], [np.zeros((2, 3))])
     with pytest.raises(ValueError, match="1 keys came with 2 values"):
@@ -138,22 +140,22 @@ def test_refusals_say_what_does_not_fit(server_class):
     with pytest.raises(KeyError, match="'w'"):
         server.pull(["b", "w"])
     with pytest.raises(ValueError, match="argument 2 is longer"):
-        server_class(["W"], [np.zeros(1), np.zeros(1)])
+        PlainServer(["W"], [np.zeros(1), np.zeros(1)])
 
 
 @given(st.data())
-def test_a_pull_has_the_order_asked(server_class, draws):
+def test_a_pull_has_the_order_asked(draws):
     keys, values = draws.draw(servers(min_keys=1))
     asked = draws.draw(st.lists(st.sampled_from(range(len(keys)))))
-    pulled = server_class(keys, values).pull([keys[i] for i in asked])
+    pulled = PlainServer(keys, values).pull([keys[i] for i in asked])
     assert_same(pulled, [values[i] for i in asked])
 
 
 @given(servers(min_keys=1))
-def test_nobody_outside_holds_the_servers_arrays(server_class, drawn):
+def test_nobody_outside_holds_the_servers_arrays(drawn):
     keys, values = drawn
     originals = [value.copy() for value in values]
-    server = server_class(keys, values)
+    server = PlainServer(keys, values)
     updates = [value.copy() for value in values]
     server.push(keys, updates)
     pulled = server.pull(keys + keys)
@@ -164,18 +166,18 @@ def test_nobody_outside_holds_the_servers_arrays(server_class, drawn):
     assert_same(server.pull(keys), doubled)
 
 
-def test_lists_and_read_only_arrays_may_be_pushed(server_class):
+def test_lists_and_read_only_arrays_may_be_pushed():
     """Arrays that come out of Ray cannot be written to."""
     value = np.ones(2, np.float32)
     value.flags.writeable = False
-    server = server_class(["a"], [value])
+    server = PlainServer(["a"], [value])
     server.push(["a"], [value])
     server.push(["a"], [[1, 2]])
     assert_same(server.pull(["a"]), [np.array([3, 4], np.float32)])
 
 
-def test_recorded_calls_are_in_order_refused_ones_too(server_class):
-    server = server_class(["a"], [np.zeros(1)])
+def test_recorded_calls_are_in_order_refused_ones_too():
+    server = PlainServer(["a"], [np.zeros(1)])
     server.push(["a"], [np.ones(1)])
     server.pull_with_version(["a"])
     with pytest.raises(KeyError):
@@ -186,9 +188,9 @@ def test_recorded_calls_are_in_order_refused_ones_too(server_class):
     assert moments == sorted(moments)
 
 
-def test_a_long_run_forgets_its_oldest_calls(server_class, monkeypatch):
-    monkeypatch.setattr(recorded, "CALLS_KEPT", 3)
-    server = server_class(["a"], [np.zeros(1)])
+def test_a_long_run_forgets_its_oldest_calls(monkeypatch):
+    monkeypatch.setattr(records, "CALLS_KEPT", 3)
+    server = PlainServer(["a"], [np.zeros(1)])
     server.push(["a"], [np.ones(1)])
     for _ in range(3):
         server.pull(["a"])
@@ -199,6 +201,9 @@ def test_a_long_run_forgets_its_oldest_calls(server_class, monkeypatch):
 
 SEED, LR, BATCH, STEPS = 5, 0.1, 8, 8
 SOFTMAX = model.load("softmax", "numpy")
+SETTINGS = Settings(
+    model="softmax", engine="numpy", batch_size=BATCH, learning_rate=LR, seed=SEED
+)
 
 
 def get(reference):
@@ -208,9 +213,7 @@ def get(reference):
 def start_tasks(ps, shards, steps=range(STEPS)):
     """Start a worker task a shard on the softmax model."""
     return [
-        worker_task.remote(
-            ps, worker, shard, steps, BATCH, LR, "softmax", "numpy", seed=SEED
-        )
+        worker_task.remote(ps, worker, shard, SETTINGS, steps)
         for worker, shard in enumerate(shards)
     ]
 
@@ -221,10 +224,10 @@ def shards(digits):
 
 
 @pytest.fixture(scope="module")
-def watched_run(running_ray, server_class, shards):
+def watched_run(running_ray, shards):
     """Train with four workers on a server that keeps every version and update."""
 
-    class WatchedServer(server_class):
+    class WatchedServer(PlainServer):
         def __init__(self, keys, values):
             super().__init__(keys, values)
             self.history = []  # the weights before each update, and the update
@@ -238,9 +241,9 @@ def watched_run(running_ray, server_class, shards):
 
     actor = ray.remote(num_cpus=0)(WatchedServer)
     ps = actor.remote(SOFTMAX.keys, SOFTMAX.initial_weights())
-    records = get(start_tasks(ps, shards))
+    logs = get(start_tasks(ps, shards))
     version, weights = get(ps.pull_with_version.remote(SOFTMAX.keys))
-    return records, version, weights, get(ps.watched.remote())
+    return logs, version, weights, get(ps.watched.remote())
 
 
 def test_an_actor_is_pushed_to_and_pulled_from(running_ray):
@@ -286,13 +289,14 @@ def test_concurrent_pushes_and_pulls_lose_nothing(running_ray):
 
 
 def test_every_step_of_every_worker_is_one_update(watched_run):
-    records, version, weights, history = watched_run
-    assert [len(own) for own in records] == [STEPS] * 4
+    logs, version, weights, history = watched_run
     assert version == len(history) == 4 * STEPS
-    for worker, own in enumerate(records):
-        assert {record["worker"] for record in own} == {worker}
-        times = [moment for record in own for moment in record["times"]]
-        assert times == sorted(times) and len(times) == 4 * STEPS
+    for worker, log in enumerate(logs):
+        steps = [(push.worker, push.step) for push in log]
+        assert steps == [(worker, step) for step in range(STEPS)]
+        times = [moment for push in log for moment in push.times]
+        assert times == sorted(times)
+        assert all(push.times.computed <= push.arrived for push in log)
     sums = SOFTMAX.initial_weights()
     for _, update in history:
         sums = [total + part for total, part in zip(sums, update, strict=True)]
@@ -302,7 +306,7 @@ def test_every_step_of_every_worker_is_one_update(watched_run):
 
 def test_staleness_counts_the_updates_that_came_in_between(watched_run, shards):
     """Find out from which version each update was computed by computing it again."""
-    records, _, _, history = watched_run
+    logs, _, _, history = watched_run
     next_step, recounted = [0] * 4, [[] for _ in range(4)]
     for version, (_, update) in enumerate(history):
         origins = []
@@ -317,14 +321,14 @@ def test_staleness_counts_the_updates_that_came_in_between(watched_run, shards):
         [(worker, staleness)] = origins
         next_step[worker] += 1
         recounted[worker].append(staleness)
-    assert recounted == [[r["staleness"] for r in own] for own in records]
+    assert recounted == [[push.staleness for push in log] for log in logs]
 
 
 def test_one_worker_does_what_a_loop_without_ray_does(running_ray, shards):
     ps = ParameterServer.remote(SOFTMAX.keys, SOFTMAX.initial_weights())
     for steps in (range(5), range(5, 20)):  # two tasks, one after the other
-        [records] = get(start_tasks(ps, shards[:1], steps))
-        assert {record["staleness"] for record in records} == {0}
+        [log] = get(start_tasks(ps, shards[:1], steps))
+        assert {push.staleness for push in log} == {0}
 
     W, b = (weight.astype(np.float64) for weight in SOFTMAX.initial_weights())
     for step in range(20):

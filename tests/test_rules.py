@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ps_helpers.records import Times
 from ps_helpers.rules import (
     Asynchronous,
     CachedStaleSynchronous,
-    RuleServer,
     StaleSynchronous,
     Synchronous,
 )
+from ps_helpers.server import Server
+from ps_helpers.simulator import begin_at_once, judge
+from ps_helpers.store import ParameterServer
 
 TEAMS = st.integers(1, 5)
 BOUNDS = st.integers(0, 4)
@@ -35,22 +38,20 @@ class Team:
         return sorted(self.computing)[choice % len(self.computing)]
 
     def push(self, worker):
-        """Return whether the push was fresh, and what the rule answers."""
-        fresh = self.pulled[worker] == self.version
+        """Return how stale the push was, and what the rule answers."""
+        staleness = self.version - self.pulled[worker]
         self.computing.remove(worker)
-        apply, go = self.rule.push(worker, fresh)
-        apply, go = list(apply), list(go)
+        apply, go = map(list, self.rule.push(worker, staleness))
         self.version += bool(apply)
         for other in go:
             self.pulled[other] = self.version
-        keeping = list(getattr(self.rule, "keeping", []))
-        for other in go + keeping:
+        for other in go + list(getattr(self.rule, "keeping", [])):
             assert other not in self.computing
             self.computing.add(other)
-        return fresh, apply, go
+        return staleness, apply, go
 
     def run(self, choices):
-        """Yield who pushed, whether it was fresh, who is applied and who goes on."""
+        """Yield who pushed, its staleness, who is applied and who goes on."""
         for choice in choices:
             worker = self.next_worker(choice)
             yield worker, *self.push(worker)
@@ -61,17 +62,13 @@ def rules(draw):
     """Draw what makes a rule, and how many workers it is for."""
     num_workers, bound = draw(TEAMS), draw(BOUNDS)
     needed = draw(st.integers(1, num_workers))
-    make = draw(
-        st.sampled_from(
-            (
-                Asynchronous,
-                lambda: Synchronous(needed),
-                lambda: StaleSynchronous(num_workers, bound),
-                lambda: CachedStaleSynchronous(num_workers, bound),
-            )
-        )
+    makers = (
+        Asynchronous,
+        lambda: Synchronous(needed),
+        lambda: StaleSynchronous(num_workers, bound),
+        lambda: CachedStaleSynchronous(num_workers, bound),
     )
-    return make, num_workers
+    return draw(st.sampled_from(makers)), num_workers
 
 
 # Every rule
@@ -81,23 +78,14 @@ def rules(draw):
 def test_no_push_counts_twice_and_nobody_goes_on_twice(drawn, choices):
     make, num_workers = drawn
     pushed, applied, released = Counter(), Counter(), Counter()
-    for worker, _, apply, go in Team(make(), num_workers).run(choices):
+    team = Team(make(), num_workers)
+    for worker, _, apply, go in team.run(choices):
         pushed[worker] += 1
         applied.update(apply)
         released.update(go)
         assert len(apply) == len(set(apply)) and len(go) == len(set(go))
         assert applied <= pushed and released <= pushed
-
-
-@given(rules(), CHOICES)
-def test_somebody_always_computes(drawn, choices):
-    make, num_workers = drawn
-    team = Team(make(), num_workers)
-    for _ in team.run(choices):
-        assert team.computing
-
-
-# Asynchronous
+        assert team.computing  # somebody always does
 
 
 @given(TEAMS, CHOICES)
@@ -113,8 +101,8 @@ def test_asynchronous_applies_every_push_and_lets_its_worker_go_on(n, choices):
 def test_a_round_applies_everybody_once_and_releases_them_at_its_end(n, choices):
     everyone = list(range(n))
     team = Team(Synchronous(needed=n), n)
-    for i, (_, fresh, apply, go) in enumerate(team.run(choices)):
-        assert fresh
+    for i, (_, staleness, apply, go) in enumerate(team.run(choices)):
+        assert staleness == 0
         ends = i % n == n - 1
         assert (apply, go) == ((everyone, everyone) if ends else ([], []))
 
@@ -122,8 +110,8 @@ def test_a_round_applies_everybody_once_and_releases_them_at_its_end(n, choices)
 @given(st.integers(1, 4), st.integers(1, 3), CHOICES)
 def test_backup_workers_that_come_too_late_are_dropped_and_go_on(n, b, choices):
     team, came = Team(Synchronous(needed=n), n + b), []
-    for worker, fresh, apply, go in team.run(choices):
-        if not fresh:
+    for worker, staleness, apply, go in team.run(choices):
+        if staleness > 0:
             assert (apply, go) == ([], [worker])
             continue
         came.append(worker)
@@ -141,9 +129,9 @@ def test_who_is_dropped_can_make_it_into_the_next_round():
     team = Team(Synchronous(needed=2), 3)
     for worker in (0, 1):
         team.push(worker)
-    assert team.push(2) == (False, [], [2])
-    assert team.push(2) == (True, [], [])
-    assert team.push(1) == (True, [1, 2], [1, 2])
+    assert team.push(2) == (1, [], [2])
+    assert team.push(2) == (0, [], [])
+    assert team.push(1) == (0, [1, 2], [1, 2])
 
 
 # Stale-synchronous
@@ -174,24 +162,17 @@ def test_the_bound_is_reached(n, bound):
 
 @given(st.integers(1, 5), BOUNDS, CHOICES)
 def test_staleness_has_a_bound_too(n, bound, choices):
-    team = Team(StaleSynchronous(n, bound), n)
-    server = RuleServer([], StaleSynchronous(n, bound))
-    for worker, *_ in team.run(choices):
-        server.push(worker, [])
-    stalest = max(record["staleness"] for record in server.log)
-    assert stalest <= (n - 1) * (2 * bound + 1)
+    runs = Team(StaleSynchronous(n, bound), n).run(choices)
+    assert max(staleness for _, staleness, *_ in runs) <= (n - 1) * (2 * bound + 1)
 
 
 @given(st.integers(2, 5), BOUNDS)
 def test_the_bound_of_staleness_is_reached(n, bound):
     """One worker is as far ahead as it may be, then all others pass it by as much."""
     team = Team(StaleSynchronous(n, bound), n)
-    server = RuleServer([], StaleSynchronous(n, bound))
-    others = list(range(1, n)) * (2 * bound + 1)
-    for worker in [0] * bound + others + [0]:
+    for worker in [0] * bound + list(range(1, n)) * (2 * bound + 1):
         team.push(worker)  # refuses a worker that waits
-        server.push(worker, [])
-    assert server.log[-1]["staleness"] == (n - 1) * (2 * bound + 1)
+    assert team.push(0)[0] == (n - 1) * (2 * bound + 1)
 
 
 @given(TEAMS, CHOICES)
@@ -251,6 +232,14 @@ def test_the_first_of_equally_fast_workers_pulls_every_few_steps(n, bound):
 # The server that follows a rule: its arithmetic is exact with fractions
 
 
+def server_of(rule, weights, num_workers):
+    """Return a server to which so many workers have come."""
+    server = judge(rule, weights)
+    for worker in range(num_workers):
+        begin_at_once(server, worker)
+    return server
+
+
 def fractions(*numbers):
     return np.array([Fraction(number) for number in numbers], dtype=object)
 
@@ -265,108 +254,79 @@ def updates_of(worker, step):
 
 @given(rules(), CHOICES)
 def test_the_weights_are_the_sum_of_the_means_that_were_applied(drawn, choices):
-    make, num_workers = drawn
-    team = Team(make(), num_workers)
-    server = RuleServer([fractions(1, 2), fractions(3)], make())
-    sums = [fractions(1, 2), fractions(3)]
+    """And the log has the staleness of each, and whether it was dropped."""
+    make, n = drawn
+    team, sums = Team(make(), n), [fractions(1, 2), fractions(3)]
+    server = server_of(make(), sums, n)
     steps, last, version = Counter(), {}, 0
-    for worker, _, apply, go in team.run(choices):
-        last[worker] = updates_of(worker, steps[worker])
+    for worker, staleness, apply, go in team.run(choices):
+        step, times = steps[worker], Times(1, 2, 3)
+        last[worker] = updates_of(worker, step)
         steps[worker] += 1
-        assert sorted(server.push(worker, last[worker])) == sorted(go)
+        assert sorted(server.push(worker, step, last[worker], times, 4)) == sorted(go)
         for i in range(2):
             for w in apply:
                 sums[i] = sums[i] + last[w][i] * Fraction(1, len(apply))
         version += bool(apply)
-        assert server.version == version
-        for weight, total in zip(server.weights, sums, strict=True):
+        assert server.store.version == version
+        for weight, total in zip(server.store.pull(server.keys), sums, strict=True):
             assert weight.tolist() == total.tolist()
-
-
-@given(rules(), CHOICES)
-def test_staleness_counts_the_updates_since_a_worker_went_on(drawn, choices):
-    make, num_workers = drawn
-    server = RuleServer([], make())
-    applied, since = 0, [0] * num_workers
-    for worker, _, apply, go in Team(make(), num_workers).run(choices):
-        server.push(worker, [], ["began", "computed"])
-        record = server.log[-1]
-        assert record == {
-            "worker": worker,
-            "staleness": applied - since[worker],
-            "go": record["go"],
-            "dropped": not apply and go == [worker],
-            "times": ["began", "computed"],
-        }
-        assert sorted(record["go"]) == sorted(go)
-        applied += bool(apply)
-        for w in go:
-            since[w] = applied
-
-
-@given(rules(), CHOICES)
-def test_only_late_pushes_are_dropped(drawn, choices):
-    make, num_workers = drawn
-    server, team = RuleServer([], make()), Team(make(), num_workers)
-    for worker, fresh, *_ in team.run(choices):
-        server.push(worker, [])
-        late = isinstance(server.rule, Synchronous) and not fresh
-        assert server.log[-1]["dropped"] == late
-
-
-def test_the_mean_of_a_round_is_one_update():
-    weights = [np.zeros(2, np.float32), np.ones((1, 1), np.float32)]
-    server = RuleServer(weights, Synchronous(needed=2))
-    server.push(1, [np.full(2, 3, np.float32), np.full((1, 1), 4, np.float32)])
-    assert (server.version, server.weights[0].tolist()) == (0, [0, 0])
-    server.push(0, [np.full(2, 1, np.float32), np.full((1, 1), 2, np.float32)])
-    assert server.version == 1
-    assert [weight.tolist() for weight in server.weights] == [[2, 2], [[4]]]
-    assert {weight.dtype for weight in server.weights} == {np.dtype(np.float32)}
+        record = server.ledger.log[-1]
+        late = isinstance(server.rule, Synchronous) and staleness > 0
+        assert record[:5] == (worker, step, staleness, times, 4)
+        assert sorted(record.go) == sorted(go) and record.dropped == late
 
 
 @given(rules(), CHOICES)
 def test_nothing_that_was_handed_out_or_in_ever_changes(drawn, choices):
-    make, num_workers = drawn
-    given_weights = [np.arange(3.0), np.ones((2, 2))]
-    server = RuleServer(given_weights, make())
-    kept = [(array, array.copy()) for array in given_weights]
-    for worker, *_ in Team(make(), num_workers).run(choices):
+    make, n = drawn
+    server = server_of(make(), [np.arange(3.0), np.ones((2, 2))], n)
+    kept = []
+    for worker, *_ in Team(make(), n).run(choices):
         update = [np.full(3, worker + 1.0), np.full((2, 2), -1.0)]
-        server.push(worker, update)
-        kept += [(array, array.copy()) for array in [*update, *server.weights]]
+        step = server.ledger.steps[worker]
+        server.push(worker, step, update, times=None)
+        arrays = [*update, *server.store.pull(server.keys)]
+        kept += [(array, array.copy()) for array in arrays]
     for array, copy in kept:
         np.testing.assert_array_equal(array, copy)
 
 
-def test_a_report_has_the_version_the_weights_and_the_log():
-    server = RuleServer([fractions(0)], Asynchronous())
-    server.push(3, [fractions(5)], [1.0, 2.0])
-    version, [weight], log = server.report()
-    assert (version, weight.tolist()) == (1, [5])
-    assert log == [
-        {
-            "worker": 3,
-            "staleness": 0,
-            "go": [3],
-            "dropped": False,
-            "times": [1.0, 2.0],
-        }
-    ]
+@pytest.mark.parametrize("kind", [np.float64, np.float16])
+def test_weights_keep_their_type_in_rounds_and_alone(kind):
+    for rule in (Asynchronous(), Synchronous(needed=2)):
+        server = Server(ParameterServer(["w"], [np.ones(3, np.float32)]), rule)
+        server.join(0), server.join(1)
+        for worker in (0, 1):
+            server.push(worker, 0, [np.full(3, 0.25, kind)], times=None)
+        [weight] = server.pull(1).weights
+        assert weight.dtype == np.float32
+        assert weight.tolist() == [1.25 if rule.needed == 2 else 1.5] * 3
+
+
+def test_a_report_has_the_version_the_weights_and_the_log_from_a_number_on():
+    server = server_of(Asynchronous(), [fractions(0)], 1)
+    for step in range(5):
+        server.push(0, step, [fractions(5)], times=None)
+    version, [weight], log = server.report(start=3)
+    assert (version, weight.tolist()) == (5, [25])
+    assert [(push.step, push.go) for push in log] == [(3, (0,)), (4, (0,))]
+    assert server.report(start=5).log == server.report(start=math.inf).log == []
 
 
 def learn(make, n, choices, factor, number):
     """Let everybody move the weight to a goal of its own; return the weight."""
-    team, server = Team(make(), n), RuleServer([np.array([number(8)])], make())
-    held = dict.fromkeys(range(n), server.weights)
+    team, server = Team(make(), n), server_of(make(), [np.array([number(8)])], n)
+    held = dict.fromkeys(range(n), server.store.pull(server.keys))
     for choice in choices:
         worker = team.next_worker(choice)
         team.push(worker)
         [weight] = held[worker]
         update = [(number(worker) - weight) * number(factor)]
-        for w in server.push(worker, update):
-            held[w] = server.weights
-    return server.weights[0][0]
+        step = server.ledger.steps[worker]
+        for w in server.push(worker, step, update, times=None):
+            held[w] = server.store.pull(server.keys)
+    return server.store.pull(server.keys)[0][0]
 
 
 @given(TEAMS, CHOICES)

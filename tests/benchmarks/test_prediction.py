@@ -45,6 +45,10 @@ CASES = [
 WEIGHTS = dict(zip(MLP.keys, MLP.initial_weights(), strict=True))
 
 
+def get(references):
+    return ray.get(references, timeout=60)
+
+
 def run(case, train):
     """Return the log of a run on Ray."""
     settings = Settings(
@@ -76,14 +80,12 @@ def predict(case, costs):
 
 def serve_seconds():
     """Return what the server spends on a push while more of them queue up."""
-    gate = GateActor.remote(
-        list(WEIGHTS), MLP.initial_weights(), {"rule": Asynchronous()}
-    )
-    first, times = ray.get(gate.join.remote(0)), Times(0, 0, 0)
-    update = first.weights
-    calls = [gate.push_then_pull.remote(0, step, update, times) for step in range(400)]
-    ray.get(calls, timeout=60)
-    arrived = [push.arrived for push in ray.get(gate.report.remote()).log]
+    parts, team = {"rule": Asynchronous()}, range(400)
+    gate = GateActor.remote(list(WEIGHTS), MLP.initial_weights(), parts)
+    update = get([gate.join.remote(worker) for worker in team])[0].weights
+    push, times = gate.push_then_pull.remote, Times(0, 0, 0)
+    get([push(worker, 0, update, times) for worker in team])
+    arrived = [push.arrived for push in get(gate.report.remote()).log]
     ray.kill(gate)
     return np.median(np.diff(arrived))
 
