@@ -154,7 +154,7 @@ class Hub:
             self.let_go(go)
 
     def let_go(self, workers):
-        for w in workers:
+        for w in self.connections.keys() & set(workers):
             with suppress(OSError):  # of a worker that has died
                 self.wire.answer(self.connections[w], w, self.server.pull(w))
 

@@ -24,8 +24,8 @@ from test_exercises_in_process import (  # until the last old list is replaced
 
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
-from ps_helpers.checks.tables import Table, play
-from ps_helpers.checks.verdict import NotYet, require, verdict
+from ps_helpers.checks.tables import TABLES, Table, play
+from ps_helpers.checks.verdict import NotYet, number, require, verdict
 
 
 def test_every_exercise_of_the_notebooks_has_a_check():
@@ -34,6 +34,8 @@ def test_every_exercise_of_the_notebooks_has_a_check():
     for module in engine.MODULES:
         importlib.import_module(f"ps_helpers.checks.{module}")
     assert set(exercises) == set(engine.EXERCISES)
+    for exercise in TABLES.values():
+        assert len(exercise.mistakes) >= 5 and len(exercise.calls) >= 5
 
 
 # The verdicts, whatever the answer is.
@@ -200,6 +202,19 @@ def test_what_an_answer_changes_elsewhere_is_put_back(monkeypatch):
     assert np.mean([1, 2]) == 1.5 and np.sum([1, 2]) == 3
 
 
+def test_under_a_grader_no_text_reaches_standard_error(monkeypatch, capfd):
+    def loud(num_workers, num_steps):
+        os.write(2, b"native")
+        print("python", file=sys.stderr)
+        return 2 * num_workers * num_steps
+
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    checks.check(renamed(loud, "count_calls"))
+    assert capfd.readouterr().err == ""
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
 def test_an_answer_is_judged_outside_the_main_thread_too():
     found = []
     thread = threading.Thread(target=lambda: found.append(verdict(count_calls)))
@@ -251,3 +266,14 @@ def test_a_class_is_judged_by_what_its_methods_return():
     assert str(error.value) == (
         "entry 0 of Counter(2), then add(3), add(-0.5) is 5, not 8"
     )
+
+
+def halved(x):
+    return x / 2
+
+
+def test_errors_alone_prove_no_mistake():
+    fails = {"you divided by 0": lambda x: x // 0}
+    table = Table(halved, calls=[(1.5,), (2,)], returns=number, mistakes=fails)
+    with pytest.raises(NotYet, match=r"halved\(2\) stops with ZeroDivisionError"):
+        table.judge(lambda x: x % 0)

@@ -36,6 +36,9 @@ def of_one_shape(keys, *shape, dtype=np.float64):
     return {key: normal(*shape, dtype=dtype) for key in keys}
 
 
+ZIP = "zip(keys, values, strict=True)"
+
+
 def values_of(count, *shape):
     return [normal(*shape) for _ in range(count)]
 
@@ -234,6 +237,10 @@ def mean_update(updates, rows):
     ]
 
 
+COUNT_PULLS = "pulled[worker] = version → version += 1; pulled[worker] = version"
+APPEND = "stalenesses.append(version - pulled[worker])"
+
+
 def looking_back(count):
     """Return an answer that counts in the events between a push and its pull."""
 
@@ -265,48 +272,37 @@ def events(text):
     ],
     returns=numbers,
     mistakes={
-        "you counted the push itself: only other updates make it "
-        "stale": "version - pulled → version + 1 - pulled",
-        "it is always 0: count the pushes, and compare that count at the push with "
-        "that at the pull": "version += 1 → version += 0",
-        "that is the version at the pull: subtract it from the version at the "
-        "push": "version - →",
-        "you counted from the start; count from that worker's latest "
-        "pull": "- pulled[worker] →",
-        "you counted pulls; staleness counts pushes": "version += 1 → pass → "
-        "pulled[worker] = version → version += 1; pulled[worker] = version",
-        "you counted pulls and pushes; staleness counts pushes only": looking_back(len),
-        "a worker that pulls again holds newer weights: keep its latest "
-        "pull": "pulled[worker] = version → pulled.setdefault(worker, version)",
-        "another worker's pull does not make this one's weights newer: keep a version "
-        "for each worker": "[worker] = → [0] = → pulled[worker] → pulled[0]",
-        "you counted from the worker's last push; count from its last pull": "pulled"
-        "[worker] = version → pulled.setdefault(worker, 0) → version += 1 → "
-        "version += 1; pulled[worker] = version",
-        "you counted the workers that pushed; count their pushes": looking_back(
+        "the push itself makes nothing stale": "version - → version + 1 -",
+        "it is always 0: count the pushes": "version += 1 → version += 0",
+        "that is the version at the pull: how many came since?": "version - →",
+        "count from the latest pull, not from the start": "- pulled[worker] →",
+        "you counted pulls, not pushes": f"version += 1 → pass → {COUNT_PULLS}",
+        "you counted pulls as well as pushes": looking_back(len),
+        "keep each worker's latest pull, not its "
+        "first": "pulled[worker] = version → pulled.setdefault(worker, version)",
+        "keep a version for each worker: another's pull does not make its weights "
+        "newer": "[worker] = → [0] = → pulled[worker] → pulled[0]",
+        "count from the worker's last pull, not its last "
+        "push": "pulled[worker] = version → pulled.setdefault(worker, 0) → "
+        "version += 1 → version += 1; pulled[worker] = version",
+        "count the pushes, not the workers that pushed": looking_back(
             lambda between: len({w for v, w in between if v == "push"})
         ),
-        "you counted who holds weights; count pushes": "stalenesses.append(version - "
-        "pulled[worker]) → pulled.pop(worker); stalenesses.append(len(pulled))",
-        "only N workers in turn have staleness N - 1: look at the "
-        "events": "version - pulled[worker] → "
-        "min(version, len({w for _, w in events}) - 1)",
-        "give the stalenesses in the order of the pushes, not worker by "
-        "worker": "append(version → append((worker, version → [worker]) → [worker])) → "
-        "return stalenesses → stalenesses.sort(key=lambda row: row[0]); "
-        "return [stale for _, stale in stalenesses]",
-        "give the stalenesses in the order of the pushes, the first one "
-        "first": "append( → insert(0, ",
-        "give the stalenesses in the order of the pushes; do not sort "
-        "them": "return stalenesses → return sorted(stalenesses)",
-        "the difference is turned round: the version at the push is the larger "
+        "you counted who holds weights; count pushes": f"{APPEND} → "
+        "pulled.pop(worker); stalenesses.append(len(pulled))",
+        "only N workers in turn have staleness N - 1: count": f"{APPEND} → "
+        "stalenesses.append(min(version, len({w for _, w in events}) - 1))",
+        "keep the order of the pushes, not worker by worker": f"{APPEND} → "
+        "stalenesses.append((worker, version - pulled[worker])) → return stalenesses → "
+        "return [stale for _, stale in sorted(stalenesses, key=lambda row: row[0])]",
+        "keep the order of the pushes, the first one first": "append( → insert(0, ",
+        "keep the order of the pushes: do not "
+        "sort": "return stalenesses → return sorted(stalenesses)",
+        "the version at the push is the larger "
         "one": "version - pulled[worker] → pulled[worker] - version",
-        "give a number for each push, not for each "
-        "pull": "= version → = version; stalenesses.append(0)",
+        "a pull has no staleness": "= version → = version; stalenesses.append(0)",
         "workers may have any number: keep their versions in a dictionary": [
-            "{} → [0] * 3",
-            "{} → [0] * 10",
-            "{} → [0] * len(events)",
+            *("{} → [0] * 3", "{} → [0] * 10", "{} → [0] * len(events)"),
         ],
     },
 )
