@@ -46,7 +46,7 @@ BUDGETS = {"core": 1200, "system": 2150, "checks": 1250, "tools": 860, "tests": 
 NO_CORE = "settings training simulator"  # of the modules beside the core's
 
 # What does not hold yet. What does is to leave this list: then its test fails.
-UNDER_WAY = "core system checks tools tests README".split()
+UNDER_WAY = "core system checks tools tests".split()
 
 
 def known(names):

@@ -136,38 +136,55 @@ def gradient_by_hand(W, b, x, y):
     return [dW, db]
 
 
+def gradients(count, *shapes, dtype=np.float64):
+    """Return gradients of single rows, whose mean is clearly not zero."""
+    return [[normal(*shape, dtype=dtype) + 2 for shape in shapes] for _ in range(count)]
+
+
 @table(
     calls=[
-        ([normal(1, 2), normal(1)], 0.25),
-        ([normal(2, 3), normal(3), normal(3)], 0.1),
-        ([normal(4, dtype="f")], 1.5),
-        ([normal(3), normal(3)], 1),
-        ([normal(3, 3), normal(3, 1)], 0.0),
-        ([normal(n, 2) for n in range(1, 13)], 3e-3),
+        (gradients(2, (1,)),),
+        (gradients(2, (2, 1), (3,)),),
+        (gradients(5, (3, 2), (2,), (2,)),),
+        (gradients(3, (2,), (2,), dtype="f"),),
+        (gradients(12, (1, 2), (4,)),),
+        ([[normal(2), normal(1)]] * 3,),
     ],
-    returns=arrays,
+    returns=number,
     mistakes={
-        "that goes uphill: an update is added, so it needs a minus": "-lr → lr",
-        "multiply by the argument lr as well": "-lr * → -",
-        "multiply by the learning rate, do not divide by it": "-lr * part → -part / lr",
-        "return the update alone, do not take it from the gradient": "-lr → (1 - lr)",
-        "do not divide by the number of arrays": "* part → * part / len(gradient)",
-        "multiply each array, do not sum it": "* part → * part.sum()",
-        "keep the order of the gradient": "in gradient → in gradient[::-1]",
-        "keep the sign of the gradient": "* part → * abs(part)",
-        "only the first array came: return after the loop": [
-            *("in gradient → in gradient[:1]", lambda g, lr: -lr * g[0]),
-        ],
-        "only the last array came: collect them": "gradient] → gradient[-1:]]",
-        "only the first array is right": lambda g, lr: [-lr * g[0], *g[1:]],
-        "arrays of different shapes make no single array": lambda g, lr: (
-            np.array(g) * -lr
-        ),
-        "multiply each array by -lr, not the list": lambda g, lr: -lr * g,
+        "that is how many times longer noise is than signal: the noise falls with the "
+        "root of the batch, so square it": "squares / len(gradients) / signal → "
+        "(squares / len(gradients) / signal) ** 0.5",
+        "take the mean of the squared distances, not their sum": "/ len(gradients) →",
+        "it is turned round: noise over signal": "squares / len(gradients) / signal → "
+        "signal * len(gradients) / (squares or 1)",
+        "noise is the distance from the exact gradient, not the length of a "
+        "gradient": "(g - e) → g",
+        "the exact gradient is the mean of all, not their "
+        "sum": "sum(parts) / len(parts) → sum(parts)",
+        "divide by the number of rows, not by one less": "/ len(gradients) → "
+        "/ (len(gradients) - 1)",
+        "all arrays count: you took the first of each "
+        "gradient": "exact = → gradients = [g[:1] for g in gradients]; exact =",
+        "an array with more elements counts for more: sum over its elements, do not "
+        "take their mean": "(part**2).sum() → (part**2).mean() → ((g - e) ** 2).sum() "
+        "→ ((g - e) ** 2).mean()",
+        "square before you add up, or distances cancel": "((g - e) ** 2).sum() → "
+        "(g - e).sum()",
+        "the mean of the squared distances is wanted, not the square of the mean "
+        "distance": "sum(((g - e) ** 2).sum() for g, e in both) → "
+        "sum(((g - e) ** 2).sum() for g, e in both) ** 0.5 → "
+        "return squares / len(gradients) → return (squares / len(gradients)) ** 2",
     },
 )
-def sgd_update(gradient, lr):
-    return [-lr * part for part in gradient]
+def noise_scale(gradients):
+    exact = [sum(parts) / len(parts) for parts in zip(*gradients, strict=True)]
+    signal = sum((part**2).sum() for part in exact)
+    squares = 0
+    for gradient in gradients:
+        both = zip(gradient, exact, strict=True)
+        squares += sum(((g - e) ** 2).sum() for g, e in both)
+    return squares / len(gradients) / signal
 
 
 def pairs(result):
