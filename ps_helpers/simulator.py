@@ -65,9 +65,8 @@ def schedule(
     Raises RuntimeError when everybody waits for somebody.
     """
     push, serve, pull = (round(1e6 * t) for t in (push, serve, pull))
-    server, log = judge(rule), []
+    server, log, sent = judge(rule), [], [0] * num_workers  # last updates
     steps, events, now = Counter(), [], 0  # all times in microseconds
-    sent = [0] * num_workers  # when each had its last update
 
     def begin(worker, asked, start):
         computed = start + round(1e6 * compute(worker, steps[worker]))
