@@ -43,8 +43,8 @@ class Gate:
                 self.answers.pop(w).set_result(self.server.pull(w))
 
     async def leave(self, worker):
-        """Count a worker out; who waits for it waits no longer."""
-        self.let_go(self.server.leave(worker))
+        """Send a worker home; who waits for it waits no longer."""
+        self.let_go([worker, *self.server.leave(worker)])
 
     async def stop(self):
         """Send every worker home with its next push."""

@@ -14,6 +14,7 @@ class Ledger:
         self.steps = {}  # worker -> how many of its steps have counted
         self.held = {}  # member -> the version that it has pulled
         self.waiting = set()  # members that may not pull yet
+        self.left = set()  # who has been a member, and goes home
         self.log, self.forgotten = deque(maxlen=kept), 0
 
     def join(self, worker):
@@ -21,20 +22,22 @@ class Ledger:
         self.steps.setdefault(worker, 0)
         self.held.setdefault(worker, 0)
         self.waiting.add(worker)
+        self.left.discard(worker)
 
     def leave(self, worker):
         """Count a worker out; its next step is kept for whoever takes its place."""
         self.held.pop(worker, None)
         self.waiting.discard(worker)
+        self.left.add(worker)
 
     def is_new(self, worker, step):
-        """Return whether a step has not counted yet.
+        """Return whether a step is to count now: it has not, and its worker is here.
 
         Raises ValueError where a step before it is missing, or for a new step of a
-        worker that has not joined or has left.
+        worker that has not joined.
         """
         expected = self.steps.get(worker, 0)
-        if step < expected:
+        if step < expected or worker in self.left:
             return False
         if worker not in self.held:
             raise ValueError(f"worker {worker} is no member: it must join, then push")

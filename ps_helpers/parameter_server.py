@@ -53,6 +53,8 @@ def train(settings, run):
     classifier = model.load(settings.model, engine, pixels, settings.hidden)
     initial = classifier.initial_weights(settings.seed)
     num_bytes = sum(x.nbytes + y.nbytes for x, y in shards)
+    # An update of each worker, and what each and the driver read, with two to spare.
+    num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
     session.start(settings.team, settings.engine, settings.address, num_bytes)
     weights = dict(zip(classifier.keys, initial, strict=True))
     team, reached = Team(settings, weights, shards, worker_task), False

@@ -52,16 +52,27 @@ def seconds(log):
     return log[-1].arrived - min(push.times.began for push in log)
 
 
-def recorded(method):
+class recorded:
     """Append (name, start, end) of every call of a method to ``self.calls``."""
 
-    @functools.wraps(method)
-    def wrapper(self, *args, **kwargs):
-        calls = self.__dict__.setdefault("calls", deque(maxlen=CALLS_KEPT))
-        start = time.time()
-        try:
-            return method(self, *args, **kwargs)
-        finally:
-            calls.append((method.__name__, start, time.time()))
+    def __init__(self, method):
+        self.method = method
 
-    return wrapper
+    def __set_name__(self, owner, name):
+        owner.calls = ()  # before the first call
+        setattr(owner, name, self.timed())
+
+    def timed(self):
+        """Return the method, with a note of each call."""
+        method = self.method
+
+        @functools.wraps(method)
+        def wrapper(self, *args, **kwargs):
+            calls = self.__dict__.setdefault("calls", deque(maxlen=CALLS_KEPT))
+            start = time.time()
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                calls.append((method.__name__, start, time.time()))
+
+        return wrapper

@@ -27,6 +27,7 @@ class Server:
         self.num_updates, self.quorum = num_updates, quorum
         self.keys, self.ledger = list(store.weights), Ledger()
         self.pending = {}  # worker -> its update, until it is applied or dropped
+        self.ready = []  # who may go on, and is not needed now
         self.sums = None  # arrays of the server's own, for means
 
     @property
@@ -57,8 +58,7 @@ class Server:
         changes nothing, for one that does not fit and for a step out of order.
         """
         if not self.ledger.is_new(worker, step):  # its answer was lost: once more
-            again = worker not in self.ledger.waiting
-            return self.settle([], [worker] if again else [])
+            return [] if worker in self.ledger.waiting else [worker]
         require_fit(self.store.weights, self.keys, update)
         staleness = self.store.version - self.ledger.held[worker]
         factor = self.rule.factor(staleness)
@@ -76,10 +76,11 @@ class Server:
         """Count a worker out; return who may pull now that nobody waits for it."""
         self.pending.pop(worker, None)
         self.ledger.leave(worker)
+        apply, go = self.rule.leave(worker)
         if self.quorum:  # all that are still awaited have not begun
             self.quorum -= 1
             return self.admit([])
-        return self.settle(*self.rule.leave(worker))
+        return self.settle(apply, go)
 
     def settle(self, apply, go):
         """Make one update of these workers', and let workers go on from there."""
@@ -88,13 +89,17 @@ class Server:
             if self.optimizer:  # then what is pushed are gradients
                 update = self.optimizer.updates(update)
             self.store.push(self.keys, update)
-        for w in go:
+        ready, self.ready, go_on = dict.fromkeys([*self.ready, *go]), [], []
+        for w in ready:
             self.pending.pop(w, None)  # dropped
-            if self.lacks_updates() and w in self.ledger.held:
+            if w not in self.ledger.held:
+                continue  # it has left
+            if self.lacks_updates():
                 self.ledger.let_go(w, self.store.version)
-            else:  # the others bring all that is missing
-                self.ledger.leave(w)
-        return [*go, *self.sent_home()]
+                go_on.append(w)
+            else:  # the others bring all that is missing, unless they leave
+                self.ready.append(w)
+        return [*go_on, *self.sent_home()]
 
     def lacks_updates(self):
         """Return whether more updates are needed than are under way."""
@@ -160,7 +165,10 @@ class Server:
         return copy.deepcopy(state)
 
     def restore(self, state):
-        """Go on from a state that another server was in; everybody joins again."""
+        """Go on from a state that another server was in; everybody joins again.
+
+        Who does not come back must be counted out, or others may wait for it.
+        """
         state = copy.deepcopy(state)
         for key, weight in state["weights"].items():
             self.store.weights[key][...] = weight
@@ -168,5 +176,5 @@ class Server:
         vars(self.rule).update(state["rule"])
         if self.optimizer:
             vars(self.optimizer).update(state["optimizer"])
-        self.ledger, self.pending, self.quorum = Ledger(), {}, 0
+        self.ledger, self.pending, self.ready, self.quorum = Ledger(), {}, [], 0
         self.ledger.steps.update(state["steps"])

@@ -25,16 +25,39 @@ RULES = {  # name -> what figures call it, and how it is made of settings
     "backup": ("backup workers", lambda s: Synchronous(s.num_workers)),
 }
 SLOW_CHANCE = 0.1  # of a step, with a straggler
+HELP = """
+num_workers      how many workers train at the same time
+target_accuracy  stop when this share of the test images is classified rightly
+num_updates      stop after N updates instead
+batch_size       images that a gradient is computed from
+learning_rate    how far an update goes along its gradient (default: sgd 0.2, momentum 0.02, adam 0.005)
+optimizer        how the servers make an update of a gradient; they keep the state
+num_servers      how many servers share the weights out; on a cluster some may be on one node
+fast             let arrays lie in memory that the processes of this machine share
+local_steps      steps that a worker does on its own before it pushes
+outer_rate       what part of the change by local steps is pushed (default: 1 in rounds, whose update is a mean, else 1 / workers)
+data             the images to learn; digits need no download
+model            softmax regression, one hidden layer, or a small convolutional network
+hidden           width of the hidden layer of the mlp
+engine           what computes the gradients; numpy starts sooner and needs less memory
+seed             start of the random numbers
+consistency      who waits for whom: nobody; everybody, in rounds, whose update is the mean of all; those too far ahead of the slowest; everybody, but for the slowest of each round
+staleness        with ssp, how many steps a worker may lead the slowest by (default: 3)
+backup_workers   with backup, how many more workers there are than a round needs (default: 1)
+straggler        make every worker slow now and then: one step in ten takes MS milliseconds longer
+address          train on the Ray cluster at this address instead of on this machine
+plot             write learning curves and a timeline to a .png, .svg or .pdf file
+"""  # noqa: E501
+HELP = dict(line.split(maxsplit=1) for line in HELP.strip().splitlines())
 
 
-def option(default, help, low=None, high=math.inf, **more):
+def option(default, low=None, high=math.inf, **more):
     """Return a field that is an option of the script.
 
     ``more``: its ``choices``, the ``metavar`` of its value, or ``only``: the rule of
     waiting that it belongs to, and its default there.
     """
-    limits = {"help": help, "low": low, "high": high}
-    return field(default=default, metadata=limits | more)
+    return field(default=default, metadata={"low": low, "high": high, **more})
 
 
 @dataclass(frozen=True)
@@ -45,87 +68,27 @@ class Settings:
     fit together.
     """
 
-    num_workers: int = option(4, "how many workers train at the same time", 1, 64)
-    target_accuracy: float = option(
-        0.95, "stop when this share of the test images is classified rightly", 0, 1
-    )
-    num_updates: int | None = option(None, "stop after N updates instead", 1)
-    batch_size: int = option(32, "images that a gradient is computed from", 1, 10**5)
-    learning_rate: float | None = option(
-        None,
-        "how far an update goes along its gradient (default: "
-        + ", ".join(f"{name} {rate}" for name, (_, rate) in OPTIMIZERS.items())
-        + ")",
-        low=1e-9,
-        high=1000,
-    )
-    optimizer: str = option(
-        "sgd",
-        "how the servers make an update of a gradient; they keep the state",
-        choices=OPTIMIZERS,
-    )
-    num_servers: int = option(1, "how many servers share the weights out", 1, 64)
-    fast: bool = option(
-        False, "let arrays lie in memory that the processes of this machine share"
-    )
-    local_steps: int = option(
-        1, "steps that a worker does on its own before it pushes", 1, 1000
-    )
-    data: str = option(
-        "digits",
-        "the images to learn; digits need no download",
-        choices=("digits", "mnist", "fashion_mnist"),
-    )
-    model: str = option(
-        "mlp",
-        "softmax regression, one hidden layer, or a small convolutional network",
-        choices=("softmax", "mlp", "cnn"),
-    )
-    hidden: int = option(32, "width of the hidden layer of the mlp", 1, 10**6)
-    engine: str = option(
-        "tensorflow",
-        "what computes the gradients; numpy starts sooner and needs less memory",
-        choices=("tensorflow", "numpy"),
-    )
-    seed: int = option(0, "start of the random numbers", 0, 2**32 - 1)
-    consistency: str = option(
-        "async",
-        "who waits for whom: nobody; everybody, in rounds, whose update is the mean of "
-        "all; those too far ahead of the slowest; everybody, but for the slowest of "
-        "each round",
-        choices=RULES,
-    )
-    staleness: int | None = option(
-        None,
-        "with ssp, how many steps a worker may lead the slowest by (default: 3)",
-        low=0,
-        only=("ssp", 3),
-    )
-    backup_workers: int | None = option(
-        None,
-        "with backup, how many more workers there are than a round needs (default: 1)",
-        low=1,
-        high=64,
-        only=("backup", 1),
-    )
-    straggler: float = option(
-        0,
-        "make every worker slow now and then: one step in ten takes MS milliseconds "
-        "longer",
-        low=0,
-        high=60_000,
-        metavar="MS",
-    )
-    address: str | None = option(
-        None,
-        "train on the Ray cluster at this address instead of on this machine",
-        metavar="HOST:PORT",
-    )
-    plot: Path | None = option(
-        None,
-        "write learning curves and a timeline to a .png, .svg or .pdf file",
-        metavar="FILE",
-    )
+    num_workers: int = option(4, 1, 64)
+    target_accuracy: float = option(0.95, 0, 1, metavar="A")
+    num_updates: int | None = option(None, 1)
+    batch_size: int = option(32, 1, 100_000)
+    learning_rate: float | None = option(None, 1e-9, 1000, metavar="R")
+    optimizer: str = option("sgd", choices=OPTIMIZERS)
+    num_servers: int = option(1, 1, 64)
+    fast: bool = option(False)
+    local_steps: int = option(1, 1, 1000, metavar="K")
+    outer_rate: float | None = option(None, 1e-9, 1000, metavar="R")
+    data: str = option("digits", choices=("digits", "mnist", "fashion_mnist"))
+    model: str = option("mlp", choices=("softmax", "mlp", "cnn"))
+    hidden: int = option(32, 1, 1_000_000)
+    engine: str = option("tensorflow", choices=("tensorflow", "numpy"))
+    seed: int = option(0, 0, 2**32 - 1)
+    consistency: str = option("async", choices=RULES)
+    staleness: int | None = option(None, 0, only=("ssp", 3), metavar="S")
+    backup_workers: int | None = option(None, 1, 64, only=("backup", 1), metavar="B")
+    straggler: float = option(0, 0, 60_000, metavar="MS")
+    address: str | None = option(None, metavar="HOST:PORT")
+    plot: Path | None = option(None, metavar="FILE")
     # From here on: no options, for notebooks.
     delays: object = field(default=None, compare=False)  # seconds by worker and step
     patience: float = 120  # seconds in which something must move
@@ -136,31 +99,27 @@ class Settings:
             self.require_option(f)
         if self.plot is not None:
             require_picture(Path(self.plot))
-        for conflict, reason in (
-            (
-                self.fast and self.address,
-                "--fast: processes share memory on one machine only; leave --address "
-                "out",
+        several, local = self.num_servers > 1, self.local_steps > 1
+        for reason, conflict in {
+            "--fast: processes share memory on one machine only; leave --address out": (
+                self.fast and self.address
             ),
-            (
-                self.fast and self.num_servers > 1,
-                "--fast: one server is enough on one machine; leave --num-servers out",
+            "--fast: one server is enough on one machine; leave --num-servers out": (
+                self.fast and several
             ),
-            (
-                self.num_servers > 1 and self.consistency == "backup",
-                "--num-servers: each server might leave out another worker; choose "
-                "another --consistency than backup",
+            "--num-servers: each server might leave out another worker; choose another "
+            "--consistency than backup": several and self.consistency == "backup",
+            "--local-steps: the sum of several steps is no gradient, which "
+            f"{self.optimizer} needs; leave --optimizer out": (
+                local and self.optimizer != "sgd"
             ),
-            (
-                self.local_steps > 1 and self.optimizer != "sgd",
-                "--local-steps: the sum of several steps is no gradient, which "
-                f"{self.optimizer} needs; leave --optimizer out",
+            "--outer-rate: it belongs to --local-steps; lower --learning-rate": (
+                self.outer_rate is not None and not local
             ),
-            (
-                self.model == "cnn" and self.engine == "numpy",
-                "--model: the cnn needs --engine tensorflow; NumPy cannot convolve",
+            "--model: the cnn needs --engine tensorflow; NumPy cannot convolve": (
+                self.model == "cnn" and self.engine == "numpy"
             ),
-        ):
+        }.items():
             if conflict:
                 raise ValueError(reason)
 
@@ -173,7 +132,7 @@ class Settings:
                 object.__setattr__(self, f.name, value)
             elif value and self.consistency != rule[0]:
                 raise ValueError(f"{flag(f)}: it belongs to --consistency {rule[0]}")
-            if not value:
+            if self.consistency != rule[0]:
                 return
         if choices := limits.get("choices"):
             if value not in choices:
@@ -196,6 +155,19 @@ class Settings:
     def scale(self):
         """Return by what a gradient is multiplied before it is pushed."""
         return -self.rate if self.optimizer == "sgd" else 1
+
+    @cached_property
+    def outer(self):
+        """Return by what a worker's change by several local steps is multiplied.
+
+        Rounds take the mean of all workers' changes; where each is added when it
+        comes, they would be a sum, as many times as large (Stich, Local SGD converges
+        fast and communicates little, 2019, averages them).
+        """
+        if self.outer_rate is not None:
+            return self.outer_rate
+        in_rounds = self.consistency in ("sync", "backup")
+        return 1 if in_rounds or self.local_steps == 1 else 1 / self.num_workers
 
     def rule(self):
         """Return the rule of waiting that was chosen."""
@@ -242,7 +214,7 @@ class Parser(argparse.ArgumentParser):
 
 def options():
     """Return the fields that are options of the script."""
-    return [f for f in fields(Settings) if "help" in f.metadata]
+    return [f for f in fields(Settings) if f.name in HELP]
 
 
 def flag(f):
@@ -264,7 +236,7 @@ def range_of(f):
 
 def argument_of(f):
     """Return what argparse is told of an option."""
-    told = {"help": f.metadata["help"], "default": argparse.SUPPRESS}
+    told = {"help": HELP[f.name], "default": argparse.SUPPRESS}
     if f.default is False:
         return told | {"action": "store_true"}
     if f.default is not None:

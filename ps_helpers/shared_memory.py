@@ -10,10 +10,7 @@ somebody computes with it. Notebook 06 builds this.
 import os
 import secrets
 import selectors
-import socket
-import struct
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -25,8 +22,6 @@ import numpy as np
 from ps_helpers.records import Pulled, Report, recorded
 from ps_helpers.server import Server
 from ps_helpers.table import Table, make_file
-
-GREETING_SECONDS = 5  # who has not proved by then that it may come in is sent away
 
 
 class Versions:
@@ -85,85 +80,59 @@ class Versions:
         return list(self.calls)
 
 
-def listen():
-    """Return a socket that processes of this machine can connect to.
+def listen(key):
+    """Return a listener for processes of this machine that know a key.
 
     On Linux its name lies in no folder, so nothing is left of it.
     """
-    place = f"\0ps_helpers-{secrets.token_hex(16)}"
-    if sys.platform != "linux":
-        place = os.path.join(tempfile.mkdtemp(), "ps")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(place)
-    listener.listen(128)
-    return listener
-
-
-def greet(listener, key):
-    """Return a connection to who knows the key; raise an error for anybody else."""
-    accepted, _ = listener.accept()
-    limit = struct.pack("ll", GREETING_SECONDS, 0)
-    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    connection = mp.Connection(os.dup(accepted.fileno()))
-    try:
-        mp.deliver_challenge(connection, key)
-        mp.answer_challenge(connection, key)
-        worker = connection.recv()
-    except BaseException:
-        connection.close()
-        raise
-    finally:
-        forever = struct.pack("ll", 0, 0)
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, forever)
-        accepted.close()
-    return connection, worker
+    name = f"\0ps_helpers-{secrets.token_hex(16)}" if sys.platform == "linux" else None
+    return mp.Listener(name, "AF_UNIX", backlog=128, authkey=key)
 
 
 class Hub:
-    """A server's thread: workers come, push and go by connections, at any time.
+    """A server's threads: workers come, push and go by connections, at any time.
 
     ``wire`` knows how arrays travel: `MemoryWire`.
     """
 
     def __init__(self, server, wire):
         self.server, self.wire = server, wire
-        self.connections, self.error = {}, None  # why the thread has ended
-        self.lock = threading.Lock()  # the driver asks while the thread serves
-        self.listener, self.key = listen(), secrets.token_bytes(32)
-        self.selector = selectors.DefaultSelector()
+        self.connections, self.error = {}, None  # why the server has ended
+        self.lock = threading.Lock()  # workers come, and the driver asks, meanwhile
+        self.key = secrets.token_bytes(32)
+        self.listener, self.selector = listen(self.key), selectors.DefaultSelector()
 
     def start(self):
         """Begin to serve: not in __init__, for who is not whole serves nobody."""
-        self.selector.register(self.listener, selectors.EVENT_READ)
-        threading.Thread(target=self.serve, daemon=True).start()
+        for serve in (self.welcome_workers, self.take_pushes):
+            threading.Thread(target=self.run, args=[serve], daemon=True).start()
 
-    def serve(self):
-        """Serve whoever comes; where that fails, let all know."""
+    def run(self, serve):
+        """Serve for ever; where that fails, let all know."""
         try:
             while True:
-                for ready, _ in self.selector.select():
-                    if ready.fileobj is self.listener:
-                        self.welcome()
-                        continue
-                    with self.lock:
-                        self.take(ready.data, ready.fileobj)
+                serve()
         except Exception as error:
             self.error = error  # for the driver
-        finally:
             for connection in self.connections.values():
                 connection.close()  # or workers would wait for ever
 
-    def welcome(self):
-        """Let a worker in that knows the key."""
-        try:
-            connection, worker = greet(self.listener, self.key)
-            self.wire.welcome(connection, worker)
-        except (mp.AuthenticationError, EOFError, OSError, ValueError):
-            return  # somebody else, or one too many
-        self.selector.register(connection, selectors.EVENT_READ, worker)
-        with self.lock:
-            self.connections[worker] = connection
-            self.let_go(self.server.join(worker))
+    def welcome_workers(self):
+        """Let the next worker in that knows the key."""
+        with suppress(mp.AuthenticationError, EOFError, OSError):  # of somebody else
+            connection = self.listener.accept()
+            worker = connection.recv()
+            with self.lock:
+                self.wire.welcome(connection, worker)
+                self.connections[worker] = connection
+                self.selector.register(connection, selectors.EVENT_READ, worker)
+                self.let_go(self.server.join(worker))
+
+    def take_pushes(self):
+        """Take the pushes that have come, in a second at most."""
+        for ready, _ in self.selector.select(timeout=1):
+            with self.lock:
+                self.take(ready.data, ready.fileobj)
 
     def take(self, worker, connection):
         """Take a worker's push, or note that its process has ended."""
@@ -171,8 +140,7 @@ class Hub:
             step, times = connection.recv()
         except (EOFError, OSError):
             self.selector.unregister(connection)
-            if self.connections.get(worker) is connection:  # nobody took its place
-                del self.connections[worker]
+            if self.connections[worker] is connection:  # nobody has taken its place
                 self.wire.release(worker)
                 self.let_go(self.server.leave(worker))
             return
@@ -187,7 +155,7 @@ class Hub:
 
     def let_go(self, workers):
         for w in workers:
-            with suppress(KeyError, OSError):  # of a worker that has died
+            with suppress(OSError):  # of a worker that has died
                 self.wire.answer(self.connections[w], w, self.server.pull(w))
 
 
@@ -203,7 +171,7 @@ class MemoryWire:
         row = self.store.num_versions + len(self.rows)
         if worker not in self.rows and row == len(table.rows):
             connection.close()
-            raise ValueError(f"no row is left for the updates of worker {worker}")
+            raise EOFError(f"no row is left for the updates of worker {worker}")
         row = self.rows.setdefault(worker, row)
         send_handle(connection, table.file.fileno(), None)
         connection.send((table.shapes, len(table.rows), row))
@@ -235,12 +203,12 @@ class MemoryGate:
 
     def address(self):
         """Return where a worker connects, and the key that lets it in."""
-        return self.hub.listener.getsockname(), self.hub.key
+        return self.hub.listener.address, self.hub.key
 
     def leave(self, worker):
-        """Count a worker out; who waits for it waits no longer."""
+        """Send a worker home; who waits for it waits no longer."""
         with self.hub.lock:
-            self.hub.let_go(self.hub.server.leave(worker))
+            self.hub.let_go([worker, *self.hub.server.leave(worker)])
 
     def stop(self):
         """Send every worker home with its next push."""
@@ -259,7 +227,8 @@ class MemoryGate:
         return Report(report.version, weights, report.log)
 
     def recorded_calls(self):  # for the timeline
-        return self.store.recorded_calls()
+        with self.hub.lock:
+            return self.store.recorded_calls()
 
 
 class SharedMemory:

@@ -29,10 +29,10 @@ class NewArrays(ParameterServer):
         return list(self.weights.values())
 
 
-def judge(rule, weights=()):
+def judge(rule, weights=(), num_updates=math.inf):
     """Return a server without Ray, which leaves this rule as it is."""
     store = NewArrays(range(len(weights)), weights)
-    return Server(store, copy.deepcopy(rule))
+    return Server(store, copy.deepcopy(rule), num_updates=num_updates)
 
 
 def begin_at_once(server, worker):
@@ -65,8 +65,8 @@ def schedule(
     Raises RuntimeError when everybody waits for somebody.
     """
     push, serve, pull = (round(1e6 * t) for t in (push, serve, pull))
-    server, log, sent = judge(rule), [], [0] * num_workers  # last updates
-    steps, events, now = Counter(), [], 0  # all times in microseconds
+    server, steps = judge(rule, num_updates=num_updates), Counter()
+    log, events, sent, now = [], [], [0] * num_workers, 0  # in microseconds
 
     def begin(worker, asked, start):
         computed = start + round(1e6 * compute(worker, steps[worker]))
@@ -76,7 +76,7 @@ def schedule(
     for worker in range(num_workers):
         begin_at_once(server, worker)
         begin(worker, 0, 0)
-    while len(log) < num_pushes and server.store.version < num_updates:
+    while len(log) < num_pushes and not server.over:
         if not events:
             raise RuntimeError("all workers wait: nobody may go on")
         arrived, worker, sent[worker], times = heapq.heappop(events)
@@ -84,7 +84,7 @@ def schedule(
         go = server.push(worker, steps[worker], [], times, now / 1e6)
         log.append(server.ledger.log[-1])
         steps[worker] += 1
-        for w in go:
+        for w in set(go) & server.ledger.held.keys():  # the others go home
             begin(w, sent[w], now + pull)
         for w in getattr(server.rule, "keeping", ()):
             begin(w, sent[w], sent[w])

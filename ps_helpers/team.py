@@ -119,6 +119,7 @@ class Team:
             try:
                 ray.get(task)
             except ray.exceptions.RayError as error:
+                self.report()  # where a server has failed, that is the reason
                 reason = f"worker {worker} failed: {first_line(error)}"
                 raise TrainingError(reason) from error
 

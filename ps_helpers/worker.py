@@ -25,7 +25,7 @@ class Learner:
 
     ``draw([seed, worker, step])`` returns a batch that depends on nothing else: who
     does a step again, does the same. Of the settings it uses ``seed``, ``scale``,
-    ``local_steps`` and ``delays_of``.
+    ``local_steps``, ``outer`` and ``delays_of``.
     """
 
     def __init__(self, classifier, draw, settings, worker):
@@ -36,9 +36,10 @@ class Learner:
             self.borrowed = list(map(classifier.borrow, self.own))
 
     def compute(self, pulled, into):
-        """Write ``scale`` times the gradients of all local steps, summed, into arrays.
+        """Write what is to be pushed into arrays: ``scale`` times the gradient.
 
-        With several local steps each goes on from where the one before has led.
+        Of several local steps each goes on from where the one before has led, and
+        ``outer`` times the change that they make together is written.
         """
         scale, local_steps = self.settings.scale, self.settings.local_steps
         if local_steps == 1:
@@ -55,6 +56,8 @@ class Learner:
                 blas.saxpy(np.ravel(memoryview(part)), place.reshape(-1), a=scale)
         for mine, weight, place in zip(self.own, pulled.weights, into, strict=True):
             np.subtract(mine, memoryview(weight), out=place)
+            if self.settings.outer != 1:
+                np.multiply(place, self.settings.outer, out=place)
 
     def gradient(self, weights, step):
         """Return the gradient of a step's batch, in arrays of the engine's own."""

@@ -1,7 +1,7 @@
 """The ways to train with a server whose speed the benchmark compares.
 
 Every pattern offers the same: ``window`` trains for some seconds and returns the
-gradients of a second, ``server`` is its actor, ``stop`` ends that. TensorFlow is
+gradients of a second, ``stop`` ends what it has started. TensorFlow is
 imported by workers and by the documentation's server, never by the driver.
 """
 
@@ -25,14 +25,13 @@ from ps_helpers.lab.benchmark import (
     PAGE,
     SYNCHRONOUS,
 )
-from ps_helpers.parameter_server import ParameterServer
-from ps_helpers.rules import Asynchronous, Synchronous
-from ps_helpers.shared_memory import (
-    Channel,
-    SharedMemoryServer,
-    Table,
-    shared_memory_task,
-)
+from ps_helpers.parameter_server import ParameterServer, worker_task
+from ps_helpers.records import Times
+from ps_helpers.rules import Rule
+from ps_helpers.settings import Settings
+from ps_helpers.shared_memory import MemoryGate, SharedMemory
+from ps_helpers.table import Table
+from ps_helpers.team import Team
 
 BATCH = 128  # as in Ray's documentation
 WAIT = 120  # seconds until a call that does not answer is an error
@@ -49,8 +48,9 @@ SIZES = [
     Size(100, 784, 31446),
 ]
 
-# All workers that there are, as actor handles; a reference to the first weights.
-Case = namedtuple("Case", "size workers weights lr", defaults=[0.001])
+# All workers that there are, as actor handles; a reference to the first weights; and
+# the data of each worker.
+Case = namedtuple("Case", "size workers weights shards lr", defaults=[0.001])
 
 
 def load(size, engine="tensorflow"):
@@ -175,7 +175,7 @@ class Worker:
 
     def limit(self, weights, begin, end):
         """Compute gradients of the same weights, copy nothing, speak to nobody."""
-        own = Table(self.classifier.shapes, 1).arrays(0)
+        own = Table(self.classifier.shapes, 1).views[0]
         for place, weight in zip(own, weights, strict=True):
             place[...] = weight
         held = list(map(self.classifier.borrow, own))
@@ -200,22 +200,6 @@ class Worker:
         ray.get(pushes)  # an error of the server's shows here
         return found
 
-    def ours(self, ps, lr, local_steps):
-        """Be a worker task of `ps_helpers.shared_memory`."""
-        no_delays = [0]
-        shared_memory_task._function(
-            ps,
-            self.index,
-            self.shard,
-            no_delays,
-            BATCH,
-            -lr,
-            "mlp",
-            "tensorflow",
-            local_steps=local_steps,
-            hidden=self.hidden,
-        )
-
     def compute_gradients(self, weights):
         """Return gradients as the documentation's DataWorker does."""
         if self.model is None:  # the other patterns need no memory for it
@@ -226,8 +210,6 @@ class Worker:
 
 class Limit:
     """As many processes as cores compute gradients; nobody pushes, nobody pulls."""
-
-    server = None
 
     def __init__(self, case):
         self.case, self.workers = case, case.workers[:CORES]
@@ -364,104 +346,72 @@ class Documentation:
         end(self.server)
 
 
-class WatchedServer(SharedMemoryServer):
-    """Keeps snapshots by itself: whoever asks for them holds up all workers."""
-
-    def __init__(self, weights, rule, num_workers, watched):
-        self.watched, self.snapshots = watched, []
-        super().__init__(weights, rule, num_workers, NEVER)
-
-    def add(self, updates):
-        super().add(updates)
-        now, last = time.time(), self.snapshots[-1:]
-        if self.watched and (not last or now - last[0][0] >= SNAPSHOT_EVERY):
-            copy = [array.copy() for array in self.table.arrays(self.row)]
-            self.snapshots.append((now, copy))
-
-
-def restart(server, weights, rule, num_workers, watched):
-    """Give a server of shared memory, in its own process, new workers to wait for."""
-    server.__init__(weights, rule, num_workers, watched)
-
-
-def log_of(server):
-    with server.lock:
-        return list(server.log)
-
-
-def snapshots_of(server):
-    with server.lock:
-        return server.snapshots
-
-
-def send_home(server):
-    server.num_updates = 0
-
-
 class Ours:
-    """Workers and server share memory: a message says only that something is there."""
+    """What the script runs with --fast: a `Team` by `Settings`, watched by its reports.
 
-    def __init__(self, case, local_steps, average):
-        self.case, self.local_steps, self.average = case, local_steps, average
-        server = ray.remote(num_cpus=0)(WatchedServer)
-        self.server = server.remote(get(case.weights), Asynchronous(), 1, False)
-        self.ask(log_of)
+    Updates of several steps are averaged, a round at a time: added as they come they
+    are so large and so stale that no learning rate trains reliably.
+    """
+
+    def __init__(self, local_steps, case):
+        self.case, self.local_steps = case, local_steps
+        keys = load(case.size, "numpy").keys
+        self.weights = dict(zip(keys, get(case.weights), strict=True))
 
     def begin_again(self, lr):
         """Learn at another rate; every window begins with the first weights."""
         self.case = self.case._replace(lr=lr)
-
-    def ask(self, function, *arguments):
-        return get(self.server.__ray_call__.remote(function, *arguments))
 
     def window(self, num_workers, seconds, warm=WARM, snapshots=None):
         """Train for some seconds; return the gradients a second after a warm-up.
 
         Keeps pairs of seconds and weights in the list of snapshots, if there is one.
         """
-        rule = Synchronous(num_workers) if self.average else Asynchronous()
-        watched = snapshots is not None
-        self.ask(restart, self.case.weights, rule, num_workers, watched)
-        calls = [
-            worker.ours.remote(self.server, self.case.lr, self.local_steps)
-            for worker in self.case.workers[:num_workers]
-        ]
-        begin, found = time.time() + warm, []
-        while len(found) < num_workers:  # who has pushed only once has no rate
-            left = begin + seconds - time.time()
-            time.sleep(max(left, SNAPSHOT_EVERY))
-            ray.get(ray.wait(calls, timeout=0)[0])  # an error ends the wait
-            found = self.rates(begin)
-        if watched:  # to connect is no part of training
-            first = min(record["times"][0] for record in self.ask(log_of))
-            snapshots += [(s - first, w) for s, w in self.ask(snapshots_of)]
-        self.ask(send_home)
-        get(calls)
-        return sum(found)
+        settings = Settings(
+            num_workers=num_workers,
+            num_updates=NEVER,
+            fast=True,
+            batch_size=BATCH,
+            learning_rate=self.case.lr,
+            local_steps=self.local_steps,
+            consistency="sync" if self.local_steps > 1 else "async",
+            hidden=self.case.size.hidden,
+        )
+        shards = self.case.shards[:num_workers]
+        team = Team(settings, self.weights, shards, worker_task)
+        [server] = team.servers
+        log, over = [], False
+        for report in team.reports(SNAPSHOT_EVERY if snapshots is not None else 0.25):
+            log += report.log
+            began = min(push.times.began for push in log)
+            if snapshots is not None:  # to connect is no part of training
+                snapshots.append((report.log[-1].arrived - began, report.weights))
+            spans = self.spans(log, began + warm)
+            # Who has pushed only once has no rate.
+            complete = sum(len(pushes) > 1 for pushes in spans.values()) == num_workers
+            if complete and time.time() > began + warm + seconds and not over:
+                found, over = self.rate(spans), True
+                team.stop()
+        end(server)
+        return found
 
-    def rates(self, begin):
-        """Return each worker's gradients a second, from its first step after a time."""
+    def spans(self, log, begin):
+        """Return each worker's pushes, from its first step after a time."""
         spans = {}
-        for record in self.ask(log_of):
-            if record["times"][0] >= begin:
-                spans.setdefault(record["worker"], []).append(record["times"])
-        return [
-            self.local_steps * len(times) / (times[-1][-1] - times[0][0])
-            for times in spans.values()
-            if len(times) > 1
-        ]
+        for push in log:
+            if push.times.began >= begin:
+                spans.setdefault(push.worker, []).append(push)
+        return spans
+
+    def rate(self, spans):
+        """Return the gradients a second of all workers."""
+        return self.local_steps * sum(
+            len(pushes) / (pushes[-1].arrived - pushes[0].times.began)
+            for pushes in spans.values()
+        )
 
     def stop(self):
-        end(self.server)
-
-
-def ours(case, local_steps):
-    """Start the server of `ps_helpers.shared_memory`; its workers push so seldom.
-
-    Updates of several steps are averaged, a round at a time: added as they come they
-    are so large and so stale that no learning rate trains reliably.
-    """
-    return Ours(case, local_steps, average=local_steps > 1)
+        pass
 
 
 # How to start each, from a case.
@@ -470,20 +420,38 @@ PATTERNS = {
     PAGE: Page,
     SYNCHRONOUS: functools.partial(Documentation, synchronous),
     ASYNCHRONOUS: functools.partial(Documentation, asynchronous),
-    OURS: functools.partial(ours, local_steps=1),
-    OURS_FEW: functools.partial(ours, local_steps=FEW),
-    OURS_LOCAL: functools.partial(ours, local_steps=MANY),
+    OURS: functools.partial(Ours, 1),
+    OURS_FEW: functools.partial(Ours, FEW),
+    OURS_LOCAL: functools.partial(Ours, MANY),
 }
 
 
-class NothingToAdd(SharedMemoryServer):
-    """Answers a push at once: what is left is the pull."""
+WITH_TASKS = [PATTERNS[name] for name in (OURS, OURS_FEW, OURS_LOCAL)]
 
-    def add(self, updates):
-        self.version += 1
 
-    def nothing(self):
-        pass
+class AddNothing(Rule):
+    """Drops every update: what is left of a push is its messages."""
+
+    def push(self, worker, staleness):
+        return [], [worker]
+
+
+class Alone:
+    """The only worker of a `MemoryGate`, in this process, and its step."""
+
+    def __init__(self, weight):
+        gate = ray.remote(num_cpus=0)(MemoryGate)
+        self.gate = gate.remote(["w"], [weight], {"rule": AddNothing()}, 1)
+        self.endpoint = SharedMemory(get(self.gate.address.remote()), 0, np.asarray)
+        self.step = self.endpoint.pull().step
+
+    def push_then_pull(self):
+        now = time.time()
+        self.endpoint.push(self.step, Times(now, now, now))
+        self.step = self.endpoint.pull().step
+
+    def call(self):
+        return get(self.gate.address.remote())
 
 
 def seconds_of(*functions, repeats):
@@ -500,30 +468,16 @@ def seconds_of(*functions, repeats):
 def pull_and_memcpy(repeats=60):
     """Return the seconds of a pull of 64 MB and of copying as much, as two arrays."""
     source = np.ones(16 * 10**6, np.float32)
-    target = np.ones_like(source)
-    server = ray.remote(num_cpus=0)(NothingToAdd)
-    server = server.remote([source], Asynchronous(), 1, NEVER)
-    channel = Channel(get(server.address.remote()), 0)
-    channel.pull()
-    found = seconds_of(
-        lambda: channel.push_then_pull([time.time()] * 2),
-        lambda: np.copyto(target, source),
-        repeats=repeats,
-    )
-    end(server)
+    target, alone = np.ones_like(source), Alone(source)
+    copy = functools.partial(np.copyto, target, source)
+    found = seconds_of(alone.push_then_pull, copy, repeats=repeats)
+    end(alone.gate)
     return found
 
 
 def push_and_call(repeats=1000):
     """Return the seconds of an empty push and of an empty call, as two arrays."""
-    server = ray.remote(num_cpus=0)(NothingToAdd)
-    server = server.remote([np.zeros(1, np.float32)], Asynchronous(), 1, NEVER)
-    channel = Channel(get(server.address.remote()), 0)
-    channel.pull()
-    found = seconds_of(
-        lambda: channel.push_then_pull([time.time()] * 2),
-        lambda: ray.get(server.nothing.remote()),
-        repeats=repeats,
-    )
-    end(server)
+    alone = Alone(np.zeros(1, np.float32))
+    found = seconds_of(alone.push_then_pull, alone.call, repeats=repeats)
+    end(alone.gate)
     return found

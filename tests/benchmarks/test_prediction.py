@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import ray
 
+from ps_helpers.gate import GateActor
 from ps_helpers.lab import data, model
-from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous, duration
+from ps_helpers.parameter_server import worker_task
+from ps_helpers.records import Times, seconds
+from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
+from ps_helpers.settings import Settings
 from ps_helpers.simulator import schedule
-from ps_helpers.waiting import WaitingActor, waiting_task
+from ps_helpers.team import Team
 
 STEPS = 36  # of each worker, where all do the same number: 1 to 2 seconds
 BASE, SLOW, CHANCE = 0.02, 0.1, 0.1  # seconds of a step, and how many are slow
@@ -38,28 +42,30 @@ CASES = [
 ]
 
 
-def get(reference):
-    return ray.get(reference, timeout=60)
+WEIGHTS = dict(zip(MLP.keys, MLP.initial_weights(), strict=True))
+
+
+def get(references):
+    return ray.get(references, timeout=60)
 
 
 def run(case, train):
     """Return the log of a run on Ray."""
+    settings = Settings(
+        engine="numpy", learning_rate=0.1, num_updates=case.num_updates, delays=DELAYS
+    )
     shards = data.shards(*train, case.workers)
-    weights = MLP.initial_weights()
-    ps = WaitingActor.remote(weights, case.make(), case.workers, case.num_updates)
-    tasks = [
-        waiting_task.remote(ps, worker, shard, DELAYS[worker], 32, 0.1, "mlp", "numpy")
-        for worker, shard in enumerate(shards)
-    ]
-    get(tasks)
-    return get(ps.report.remote())[2]
+    team = Team(settings, WEIGHTS, shards, worker_task, case.make())
+    log = [push for report in team.reports() for push in report.log]
+    team.kill()
+    return log
 
 
 def predict(case, costs):
     def compute(worker, step):
         return costs.gradient + DELAYS[worker, step % DELAYS.shape[1]]
 
-    return duration(
+    return seconds(
         schedule(
             case.make(),
             case.workers,
@@ -74,18 +80,21 @@ def predict(case, costs):
 
 def serve_seconds():
     """Return what the server spends on a push while more of them queue up."""
-    weights = MLP.initial_weights()
-    ps = WaitingActor.remote(weights, Asynchronous(), 1, 400)
-    get([ps.push_then_pull.remote(0, weights, []) for _ in range(400)])
-    times = [record["times"][0] for record in get(ps.report.remote())[2]]
-    return np.median(np.diff(times))
+    parts, team = {"rule": Asynchronous()}, range(400)
+    gate = GateActor.remote(list(WEIGHTS), MLP.initial_weights(), parts)
+    update = get([gate.join.remote(worker) for worker in team])[0].weights
+    push, times = gate.push_then_pull.remote, Times(0, 0, 0)
+    get([push(worker, 0, update, times) for worker in team])
+    arrived = [push.arrived for push in get(gate.report.remote()).log]
+    ray.kill(gate)
+    return np.median(np.diff(arrived))
 
 
 def calibrate(train):
     """Return the costs that one worker alone, and a queue of pushes, tell of."""
     log = run(Case("alone", 1, Asynchronous, 2 * STEPS), train)
-    began, computed, arrived = np.transpose([record["times"] for record in log])
-    serve = serve_seconds()
+    began, computed = np.transpose([push.times[1:] for push in log])
+    arrived, serve = np.array([push.arrived for push in log]), serve_seconds()
     return Costs(
         gradient=np.median(computed - began - DELAYS[0, : len(log)]),
         push=max(0, np.median(arrived - computed) - serve),
@@ -112,7 +121,7 @@ def rows(running_ray, digits):
     run(Case("to start the workers' processes", TEAM, Asynchronous, 40), digits[:2])
     costs, rows = calibrate(digits[:2]), []
     for case in CASES:
-        measured, predicted = duration(run(case, digits[:2])), predict(case, costs)
+        measured, predicted = seconds(run(case, digits[:2])), predict(case, costs)
         error = predicted / measured - 1
         rows.append(Row(case.rule, case.workers, measured, predicted, error))
     print_table(costs, rows)

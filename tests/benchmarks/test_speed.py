@@ -14,7 +14,7 @@ import math
 import threading
 import time
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,7 @@ def images(size):
 def start(num_workers):
     """Start Ray and workers; return when all of them have imported TensorFlow."""
     spare = STORE_BYTES - session.OBJECT_STORE_BYTES
-    session.start(num_workers, engine="tensorflow", data_bytes=spare / 1.2)
+    session.start(num_workers, engine="tensorflow", num_bytes=int(spare / 1.2))
     workers = [patterns.Worker.remote() for _ in range(num_workers)]
     patterns.get([worker.prepare.remote(SIZES[0]) for worker in workers])
     return workers
@@ -81,13 +81,14 @@ def prepare(workers, size, lr=0.001):
     """Trace a size's models in all workers; return its case."""
     patterns.get([worker.prepare.remote(size) for worker in workers])
     weights = ray.put(patterns.initial_weights(size))
-    return patterns.Case(size, workers, weights, lr)
+    return patterns.Case(size, workers, weights, [], lr)
 
 
-def share(workers, size, team):
+def share(case, team):
     """Give a shard of the digits to each of a team; the others repeat them."""
-    shards = data.shards(*images(size)[:2], team)
-    calls = [w.take.remote(i, shards[i % team]) for i, w in enumerate(workers)]
+    shards = data.shards(*images(case.size)[:2], team)
+    case.shards[:] = map(ray.put, shards)
+    calls = [w.take.remote(i, shards[i % team]) for i, w in enumerate(case.workers)]
     patterns.get(calls)
 
 
@@ -98,7 +99,7 @@ def measure_rates(grid, workers):
         case = prepare(workers, size)
         started = {name: patterns.PATTERNS[name](case) for name in patterns.PATTERNS}
         for team in teams:
-            share(workers, size, team)
+            share(case, team)
             found = {name: [] for name in started}
             for _ in range(grid.rounds):
                 for name, pattern in started.items():
@@ -122,7 +123,7 @@ def measure_learning(grid, workers):
     """Return the seconds to the target by pattern and learning rate: one a round."""
     *_, test_x, test_y = images(LEARNING_SIZE)
     case = prepare(workers, LEARNING_SIZE)
-    share(workers, LEARNING_SIZE, TEAM)
+    share(case, TEAM)
     started = {
         name: make(case) for name, make in patterns.PATTERNS.items() if name != LIMIT
     }
@@ -148,9 +149,21 @@ def best(by_rate):
     return min(by_rate.items(), key=lambda item: np.median(item[1]))
 
 
+def processes_of_ray():
+    """Return the raylet, which holds the object store, all servers and workers."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "".join(process.cmdline()).startswith("ray::") or (
+                process.name() == "raylet"
+            ):
+                found.append(process)
+    return found
+
+
 @contextmanager
-def peak_memory(processes):
-    """Sample the processes' memory; yield a list that holds the greatest sum at last.
+def peak_memory():
+    """Sample the memory of Ray's processes; yield a list that gets the greatest sum.
 
     It is their proportional set size: a page that n of them share counts 1/n in each.
     """
@@ -158,8 +171,11 @@ def peak_memory(processes):
 
     def sample():
         while not over.wait(0.05):
-            sizes = [process.memory_full_info().pss for process in processes]
-            peak[0] = max(peak[0], sum(sizes))
+            total = 0
+            for process in processes_of_ray():
+                with suppress(psutil.Error):  # it has just ended
+                    total += process.memory_full_info().pss
+            peak[0] = max(peak[0], total)
 
     thread = threading.Thread(target=sample)
     thread.start()
@@ -171,29 +187,26 @@ def peak_memory(processes):
 
 
 def measure_memory(grid):
-    """Return peak bytes by pattern and megabytes, each pattern in a Ray of its own.
-
-    Counted are workers, server and Ray's raylet, which holds the object store.
-    """
+    """Return peak bytes by pattern and megabytes, each pattern in a Ray of its own."""
     peaks = {}
-    for name in patterns.PATTERNS:
+    for name, make in patterns.PATTERNS.items():
         workers = start(TEAM)
-        raylets = [
-            process
-            for process in psutil.Process().children(recursive=True)
-            if process.name() == "raylet"
-        ]
         for size in grid.memory:
             case = prepare(workers, size)
-            share(workers, size, TEAM)
-            pattern = patterns.PATTERNS[name](case)
-            counted = workers[: patterns.CORES] if name == LIMIT else workers
-            actors = [*counted, pattern.server] if pattern.server else counted
-            numbers = map(patterns.process_number, actors)
-            with peak_memory(raylets + list(map(psutil.Process, numbers))) as peak:
+            share(case, TEAM)
+            unneeded = workers[patterns.CORES :] if name == LIMIT else []
+            if make in patterns.WITH_TASKS:
+                unneeded = workers  # a team has tasks of its own
+            for worker in unneeded:
+                patterns.end(worker)
+            pattern = make(case)
+            with peak_memory() as peak:
                 pattern.window(TEAM, grid.seconds)
             pattern.stop()
             peaks.setdefault(name, {})[size.megabytes] = peak[0]
+            if unneeded:
+                session.stop()
+                workers = start(TEAM)
         session.stop()
     return peaks
 
@@ -279,8 +292,6 @@ def write(kind, results):
     found |= {"grid": kind, "cores": patterns.CORES}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=1))
-    if kind == "whole":
-        benchmark.FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 
 @pytest.fixture(scope="module", params=GRIDS)
@@ -301,6 +312,9 @@ def results(request, stop_ray_at_the_end):
     found["memory"] = measure_memory(grid) if grid.memory else {}
     found["seconds"] = round(time.time() - started)
     write(kind, found)
+    if request.config.getoption("--store"):
+        assert kind == "whole", "only the whole benchmark is stored: ARGS='--store'"
+        benchmark.FILE.write_text(RESULTS.read_text() + "\n")
     print_tables(grid, found)
     return found
 
