@@ -137,7 +137,10 @@ except data.MissingDataError as error:
 """
 # The published file's checksum cannot be met by a small one.
 WITHOUT_CHECKSUM = """
+import hashlib, os
 import keras.src.datasets.mnist as module
+with open(os.environ["KERAS_HOME"] + "/datasets/mnist.npz", "rb") as file:
+    data.MNIST_SHA256 = hashlib.sha256(file.read()).hexdigest()
 get_file = module.get_file
 module.get_file = lambda file_hash, **options: get_file(**options)
 """
@@ -223,3 +226,27 @@ def test_without_network_and_copy_one_sentence_names_the_folder(tmp_path):
     missing = f"fashion_mnist is not stored in {tmp_path}/datasets and could not be"
     assert sentence.startswith(missing)
     assert sentence.endswith("digits.")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content"),
+    [
+        ("mnist", "mnist.npz", b"PK, and then no more"),
+        ("fashion_mnist", "fashion-mnist/t10k-labels-idx1-ubyte.gz", b"no archive"),
+        (
+            "fashion_mnist",
+            "fashion-mnist/train-images-idx3-ubyte.gz",
+            gzip.compress(bytes(1000))[:-9],
+        ),
+    ],
+    ids=["mnist", "not zipped", "cut off"],
+)
+def test_a_damaged_file_is_named_and_kept(tmp_path, monkeypatch, name, file, content):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    path = tmp_path / "datasets" / file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(data.MissingDataError, match="is damaged") as caught:
+        data.load(name)
+    assert str(caught.value).startswith(f"{path} ")
+    assert path.read_bytes() == content

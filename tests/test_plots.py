@@ -2,16 +2,17 @@
 
 import base64
 import itertools
+import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from ps_helpers import rules
 from ps_helpers.lab import plots
-from ps_helpers.rules import Synchronous
-from ps_helpers.simulator import schedule
+from ps_helpers.records import Push, Times
 
 POINTS = [
     {"updates": 0, "seconds": 0.0, "loss": 2.3, "accuracy": 0.1},
@@ -21,25 +22,10 @@ POINTS = [
 POINTS = [{**point, "gradients": 4 * point["updates"]} for point in POINTS]
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plots.plt.close("all")
-
-
-def record(worker, *times):
-    return {"worker": worker, "staleness": 0, "times": list(times)}
-
-
-def push(worker, times, go, dropped=False):
-    """Return a record of a push, as a server's log has it."""
-    return {
-        "worker": worker,
-        "staleness": 0,
-        "go": go,
-        "dropped": dropped,
-        "times": list(times),
-    }
+def push(worker, asked, began, computed, arrived, go=(), dropped=False):
+    """Return a push as a log has it; its step and staleness are not drawn."""
+    times = Times(asked, began, computed)
+    return Push(worker, 0, 0, times, arrived, tuple(go), dropped)
 
 
 def bars(ax):
@@ -72,7 +58,6 @@ def test_a_colour_means_the_same_in_the_whole_series():
         "stale-synchronous": "#E69F00",
         "backup workers": "#009E73",
     }
-    assert set(rules.NAMES.values()) < plots.COLOURS.keys() & plots.LINES.keys()
 
 
 KINDS = [kind for kind in plots.LINES if kind in plots.COLOURS]
@@ -134,7 +119,31 @@ def test_show_prints_the_caption_and_makes_it_the_alternative_text(monkeypatch, 
     assert how["metadata"]["image/png"]["alt"] == contents["text/plain"]
     assert contents["text/plain"] == "A line goes up."
     assert base64.b64decode(contents["image/png"]).startswith(b"\x89PNG")
-    assert not plots.plt.get_fignums()  # nothing is left for Jupyter to draw again
+
+
+def test_matplotlibs_own_settings_stay_as_they_are():
+    """In a new process, which has no display and a backend that does not exist."""
+    code = """
+import matplotlib
+before = dict(matplotlib.rcParams)
+from ps_helpers.lab import plots
+fig, ax = plots.new_figure()
+ax.set(title="left")
+assert ax.get_title(loc="left") == "left"
+assert not ax.legend(["line"]).get_frame_on()
+plots.replace(None, fig, "é")
+assert dict(matplotlib.rcParams) == before
+"""
+    for backend in ("agg", "tkagg", "nonsense"):
+        # Matplotlib itself cannot be imported then, unless plots comes first.
+        first = "from ps_helpers.lab import plots\n" * (backend == "nonsense")
+        run = subprocess.run(
+            [sys.executable, "-c", first + code],
+            env={**os.environ, "MPLBACKEND": backend, "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr
 
 
 def test_a_long_caption_is_printed_in_lines_that_break_between_words(
@@ -169,9 +178,9 @@ def busy_timeline():
     events = []
     for worker in range(8):
         times = np.cumsum(rng.random(400) * 0.002)
-        records = [record(worker, *times[i : i + 4]) for i in range(0, 400, 4)]
-        events += plots.worker_events(records)
-        events += plots.server_events([("push", *r["times"][2:]) for r in records])
+        log = [push(worker, *times[i : i + 4]) for i in range(0, 400, 4)]
+        calls = [("push", one.times.computed, one.arrived) for one in log]
+        events += plots.events(log, calls)
     return plots.timeline(events, milliseconds=40)
 
 
@@ -244,12 +253,13 @@ def test_curves_are_told_apart_by_their_markers():
 
 
 def test_a_timeline_has_a_row_a_worker_and_one_for_the_server():
-    records = [record(w, 1, 2, 3, 4) for w in (2, 0, 1)]
-    events = plots.worker_events(records) + plots.server_events([("push", 3.5, 3.6)])
-    [ax] = plots.timeline(events).axes
+    log = [push(worker, 1, 2, 3, 4) for worker in (2, 0, 1)]
+    [ax] = plots.timeline(plots.events(log, [("push", 3.5, 3.6)])).axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert sorted(names) == ["server", "worker 0", "worker 1", "worker 2"]
     assert names == sorted(names, reverse=True)  # the first worker's is the top one
+    events = plots.events(log, [("pull", 1, 2)], server="server 7")
+    assert events[-1] == ("server 7", "serve", 1, 2)
 
 
 def test_bars_of_a_timeline_are_as_long_as_what_they_show():
@@ -295,14 +305,19 @@ def test_the_legend_names_the_phases_that_are_drawn():
     }
 
 
-def test_a_worker_waits_between_the_end_of_a_step_and_the_next_beginning():
-    records = [  # in any order; two workers at once
-        record(0, 20, 21, 22, 23),
-        record(1, 5, 6, 7, 8),
-        record(0, 10, 11, 13, 16),
+def of_row(events, row):
+    """Return the events of a row that take time, without its name."""
+    return [event[1:] for event in events if event[0] == row and event[2] < event[3]]
+
+
+def test_without_answers_a_worker_waits_until_it_asks():
+    log = [  # in any order; two workers at once
+        push(0, 20, 21, 22, 23),
+        push(1, 5, 6, 7, 8),
+        push(0, 10, 11, 13, 16),
     ]
-    events = [event for event in plots.worker_events(records) if event[2] < event[3]]
-    assert [event[1:] for event in events if event[0] == "worker 0"] == [
+    events = plots.events(log)
+    assert of_row(events, "worker 0") == [
         ("pull", 10, 11),
         ("compute", 11, 13),
         ("push", 13, 16),
@@ -311,26 +326,21 @@ def test_a_worker_waits_between_the_end_of_a_step_and_the_next_beginning():
         ("compute", 21, 22),
         ("push", 22, 23),
     ]
-    assert [event[1] for event in events if event[0] == "worker 1"] == [
+    assert [event[0] for event in of_row(events, "worker 1")] == [
         "pull",
         "compute",
         "push",
     ]
 
 
-def of_row(events, row):
-    """Return the events of a row that take time, without its name."""
-    return [event[1:] for event in events if event[0] == row and event[2] < event[3]]
-
-
 def test_who_pushed_waits_until_it_is_let_go_and_then_pulls():
     log = [
-        push(0, (0, 10, 13), go=[]),
-        push(1, (0, 11, 15), go=[0, 1]),
-        push(1, (17, 20, 21), go=[]),
-        push(0, (18, 28, 31), go=[0, 1]),
+        push(0, -9, 0, 10, 13),  # when it asked, the others were not there yet
+        push(1, -7, 0, 11, 15, go=[0, 1]),
+        push(1, 11, 17, 20, 21),
+        push(0, 10, 18, 28, 31, go=[0, 1]),
     ]
-    events = plots.push_events(log)
+    events = plots.events(log)
     assert of_row(events, "worker 0") == [
         ("compute", 0, 10),
         ("push", 10, 13),
@@ -350,13 +360,29 @@ def test_who_pushed_waits_until_it_is_let_go_and_then_pulls():
     assert {row for row, *_ in events} == {"worker 0", "worker 1"}
 
 
+def test_a_log_may_begin_later_and_workers_may_be_let_go_by_one_who_leaves():
+    log = [
+        push(0, 0, 5, 6, 7, go=[0, 1]),  # worker 1's push is forgotten
+        push(1, 1, 8, 9, 10),
+        push(1, 9, 14, 15, 16, go=[1]),  # no push let it go at 12
+    ]
+    assert of_row(plots.events(log), "worker 1") == [
+        ("pull", 7, 8),
+        ("compute", 8, 9),
+        ("push", 9, 10),
+        ("wait", 10, 14),
+        ("compute", 14, 15),
+        ("push", 15, 16),
+    ]
+
+
 def test_a_step_that_was_dropped_is_shown_as_such():
     log = [
-        push(0, (0, 2, 3), go=[0]),
-        push(1, (0, 5, 6), go=[1], dropped=True),
-        push(1, (8, 9, 10), go=[1]),
+        push(0, 0, 0, 2, 3, go=[0]),
+        push(1, 0, 0, 5, 6, go=[1], dropped=True),
+        push(1, 5, 8, 9, 10, go=[1]),
     ]
-    assert of_row(plots.push_events(log), "worker 1") == [
+    assert of_row(plots.events(log), "worker 1") == [
         ("dropped", 0, 5),
         ("push", 5, 6),
         ("pull", 6, 8),
@@ -366,10 +392,9 @@ def test_a_step_that_was_dropped_is_shown_as_such():
 
 
 def test_every_phase_of_a_log_can_be_drawn():
-    log = [push(0, (0, 2, 3), go=[]), push(1, (0, 5, 6), go=[0, 1], dropped=True)]
-    log.append(push(0, (7, 8, 9), go=[0]))
-    events = plots.push_events(log) + plots.server_events([("push", 8.5, 9)])
-    [ax] = plots.timeline(events).axes
+    log = [push(0, 0, 0, 2, 3), push(1, 0, 0, 5, 6, go=[0, 1], dropped=True)]
+    log.append(push(0, 2, 7, 8, 9, go=[0]))
+    [ax] = plots.timeline(plots.events(log, [("push", 8.5, 9)])).axes
     named = [text.get_text() for text in ax.get_legend().get_texts()]
     assert named == list(plots.PHASES)
     looks = [
@@ -379,20 +404,20 @@ def test_every_phase_of_a_log_can_be_drawn():
     assert len(set(looks)) == len(plots.PHASES)
 
 
-def test_a_simulated_run_can_be_drawn():
-    """Each moment of a worker belongs to one phase, in a row without gaps."""
-    log = schedule(
-        Synchronous(needed=2),
-        3,
-        lambda worker, step: 1 + worker + step % 2,
-        num_pushes=30,
-        push=0.25,
-        serve=0.125,
-        pull=0.5,
-    )
-    events = plots.push_events(log)
+def test_each_moment_of_a_worker_belongs_to_one_phase():
+    """Rounds of random length: who came waits for the last, and all pull."""
+    rng, log, began = np.random.default_rng(0), [], np.zeros(3)
+    for _ in range(10):
+        computed = began + rng.uniform(1, 3, 3)
+        order = np.argsort(computed)
+        for worker in order:
+            go = [0, 1, 2] if worker == order[-1] else []
+            times = began[worker], began[worker], computed[worker]
+            log.append(push(int(worker), *times, computed[worker] + 0.25, go))
+        began = computed.max() + 0.25 + rng.uniform(0.1, 0.5, 3)
     for worker in range(3):
-        phases = of_row(events, f"worker {worker}")
+        phases = of_row(plots.events(log), f"worker {worker}")
+        assert len(phases) > 30
         for (_, _, end), (_, start, _) in itertools.pairwise(phases):
             assert start == pytest.approx(end)
 
@@ -410,7 +435,7 @@ def test_a_timeline_may_do_without_a_legend():
 def steady_log(steps):
     """Return a log of two workers that push every second and never wait."""
     return [
-        push(worker, (step, step + 0.5, step + 1), go=[worker])
+        push(worker, step, step, step + 0.5, step + 1, go=[worker])
         for step in range(steps)
         for worker in (0, 1)
     ]
@@ -433,7 +458,7 @@ def test_a_report_shows_some_steps_from_the_middle_of_the_run():
 
 
 def test_a_report_has_the_curves_of_its_kind_of_training():
-    for meaning in rules.NAMES.values():
+    for meaning in KINDS[1:]:
         fig = plots.report(POINTS, steady_log(4), [], meaning)
         for ax, quantity in zip(fig.axes[:2], ("loss", "accuracy"), strict=True):
             [line] = ax.lines
@@ -444,7 +469,7 @@ def test_a_report_has_the_curves_of_its_kind_of_training():
 
 
 def test_a_report_of_a_single_push_can_be_drawn():
-    log = [push(0, (5, 5.001, 5.002), go=[0])]
+    log = [push(0, 5, 5, 5.001, 5.002, go=[0])]
     fig = plots.report(POINTS[:1], log, [("push", 5.001, 5.002)])
     assert fig.axes[2].get_xlim() == pytest.approx((0, 10))
 

@@ -1,12 +1,18 @@
 """Data sets, and how they are divided among workers."""
 
+import gzip
+import hashlib
 import importlib
 import os
+import zlib
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 NAMES = ("digits", "mnist", "fashion_mnist")
+FILES = {"mnist": "mnist.npz", "fashion_mnist": "fashion-mnist/*.gz"}  # Keras's
+MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 
 
 class Data(NamedTuple):
@@ -19,7 +25,7 @@ class Data(NamedTuple):
 
 
 class MissingDataError(RuntimeError):
-    """A data set is neither on this machine nor to be had from the network."""
+    """A data set is not, or not whole, on this machine, nor comes from the network."""
 
 
 def load(name="digits", seed=0):
@@ -32,50 +38,56 @@ def load(name="digits", seed=0):
 
     Returns a `Data`: images of shape (rows, pixels), labels of shape (rows,).
     Raises ValueError for an unknown name, MissingDataError where there is neither
-    a network nor a stored copy.
+    a network nor a stored copy, or the copy is damaged.
     """
+    if name not in NAMES:
+        raise ValueError(f"no data set is called {name!r}; choose {', '.join(NAMES)}")
     if name == "digits":
-        return _digits(seed)
-    if name in NAMES:
-        return _from_keras(name, seed)
-    raise ValueError(f"no data set is called {name!r}; choose {', '.join(NAMES)}")
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
+        x, y = load_digits(return_X_y=True)
+        x, y = (x / 16).astype(np.float32), y.astype(np.int32)
+        split = {"test_size": 360, "random_state": seed, "stratify": y}
+        train_x, test_x, train_y, test_y = train_test_split(x, y, **split)
+        return Data(train_x, train_y, test_x, test_y)
+    rng, parts = np.random.default_rng(seed), []
+    for x, y in _from_keras(name):
+        order = rng.permutation(len(x))
+        rows = x[order].reshape(len(x), -1).astype(np.float32) / 255
+        parts += [rows, y[order].astype(np.int32)]
+    return Data(*parts)
 
 
-def _digits(seed):
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16).astype(np.float32)
-    y = y.astype(np.int32)
-    train_x, test_x, train_y, test_y = train_test_split(
-        x, y, test_size=360, random_state=seed, stratify=y
-    )
-    return Data(train_x, train_y, test_x, test_y)
-
-
-def _from_keras(name, seed):
+def _from_keras(name):
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
+    for path in folder.glob(FILES[name]):
+        _require_whole(path)  # Keras would remove what it cannot replace
     importlib.import_module("ps_helpers.lab.tf")  # silently, before Keras imports it
     import keras
 
     try:
-        train, test = getattr(keras.datasets, name).load_data()
+        return getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails
-        folder = os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "datasets")
         raise MissingDataError(
             f"{name} is not stored in {folder} and could not be downloaded: connect "
             "to the network once, copy the files there, or use the data set that "
             "needs neither, digits."
         ) from error
-    rng = np.random.default_rng(seed)
-    parts = []
-    for x, y in (train, test):
-        order = rng.permutation(len(x))
-        parts += [
-            x[order].reshape(len(x), -1).astype(np.float32) / 255,
-            y[order].astype(np.int32),
-        ]
-    return Data(*parts)
+
+
+def _require_whole(path):
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            gzip.decompress(content)
+        elif hashlib.sha256(content).hexdigest() != MNIST_SHA256:
+            raise ValueError("another file")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise MissingDataError(
+            f"{path} is damaged or cannot be read: copy it anew, or remove it, and it "
+            "will be downloaded again."
+        ) from error
 
 
 def shards(x, y, num_shards, seed=0, by_label=False):

@@ -1,5 +1,6 @@
 """What this machine has: memory and cores, also inside a container's limits."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -14,12 +15,8 @@ def _control_groups():
     /proc/self/cgroup names the innermost; the limit may stand further out, and
     stands at the top inside a container.
     """
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []  # not Linux
     folders = []
-    for line in lines:
+    for line in _text(Path("/proc/self/cgroup")).splitlines():  # none but on Linux
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             group = CGROUPS / controller / path.lstrip("/")
@@ -27,44 +24,42 @@ def _control_groups():
     return folders
 
 
+def _text(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
 def _numbers(path):
     """Return the integers in a file; none where it is missing or says "max"."""
-    try:
-        return [int(word) for word in path.read_text().split() if word.isdigit()]
-    except OSError:
-        return []
+    return [int(word) for word in _text(path).split() if word.isdigit()]
 
 
 def free_memory():
     """Return the bytes that this process and its children may still take."""
     free = [psutil.virtual_memory().available]
     for group in _control_groups():
+        # What only caches files counts as used, and can be dropped.
+        counts = dict(
+            line.split() for line in _text(group / "memory.stat").splitlines()
+        )
+        cached = counts.get("total_inactive_file", counts.get("inactive_file", 0))
         for limit_name, usage_name in (
             ("memory.max", "memory.current"),  # control groups, version 2
             ("memory.limit_in_bytes", "memory.usage_in_bytes"),  # version 1
         ):
             limit, usage = _numbers(group / limit_name), _numbers(group / usage_name)
             if limit and usage:
-                free.append(limit[0] - usage[0] + _file_cache(group))
+                free.append(limit[0] - usage[0] + int(cached))
     return min(free)
-
-
-def _file_cache(group):
-    """Return the bytes of a group's usage that only cache files, and can be dropped."""
-    try:
-        lines = (group / "memory.stat").read_text().splitlines()
-    except OSError:
-        return 0
-    counts = dict(line.split() for line in lines)
-    return int(counts.get("total_inactive_file", counts.get("inactive_file", 0)))
 
 
 def cores():
     """Return how many cores this process may use, a float: 0.5 is half of one."""
+    found = [psutil.cpu_count()]
     if hasattr(os, "sched_getaffinity"):
         found = [len(os.sched_getaffinity(0))]
-    else:
-        found = [psutil.cpu_count()]
     for group in _control_groups():
         quota = _numbers(group / "cpu.max") or (
             _numbers(group / "cpu.cfs_quota_us") + _numbers(group / "cpu.cfs_period_us")
@@ -72,3 +67,16 @@ def cores():
         if len(quota) == 2:
             found.append(quota[0] / quota[1])
     return min(found)
+
+
+@contextlib.contextmanager
+def silent_stderr():
+    """Send what native code writes to standard error to nowhere."""
+    saved = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

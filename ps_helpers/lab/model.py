@@ -5,6 +5,7 @@ keys. That is what a parameter server stores and what messages carry.
 """
 
 import functools
+import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,12 +41,11 @@ class Model:
         He et al., Delving Deep into Rectifiers (2015), equation 10.
         """
         rng = np.random.default_rng(seed)
-        weights = []
-        for shape in self.shapes:
-            weight = np.zeros(shape)
-            if len(shape) > 1:
-                weight = rng.normal(0, math.sqrt(2 / math.prod(shape[:-1])), shape)
-            weights.append(weight.astype(np.float32))
+        weights = [np.zeros(shape, np.float32) for shape in self.shapes]
+        for weight in weights:
+            if weight.ndim > 1:
+                deviation = math.sqrt(2 / math.prod(weight.shape[:-1]))
+                weight[:] = rng.normal(0, deviation, weight.shape)
         return weights
 
 
@@ -54,19 +54,11 @@ def shapes_by_key(name, pixels, hidden=32, filters=8, classes=10):
     if name == "softmax":
         return {"W": (pixels, classes), "b": (classes,)}
     if name == "mlp":
-        return {
-            "W1": (pixels, hidden),
-            "b1": (hidden,),
-            "W2": (hidden, classes),
-            "b2": (classes,),
-        }
+        first = {"W1": (pixels, hidden), "b1": (hidden,)}
+        return first | {"W2": (hidden, classes), "b2": (classes,)}
     features = filters * (math.isqrt(pixels) // 2) ** 2  # after 2×2 pooling
-    return {
-        "filters": (3, 3, 1, filters),
-        "filter_bias": (filters,),
-        "W": (features, classes),
-        "b": (classes,),
-    }
+    first = {"filters": (3, 3, 1, filters), "filter_bias": (filters,)}
+    return first | {"W": (features, classes), "b": (classes,)}
 
 
 def require_choice(name, engine):
@@ -90,18 +82,6 @@ def load(name="mlp", engine="tensorflow", pixels=64, hidden=32):
     """
     require_choice(name, engine)
     shapes = shapes_by_key(name, pixels, hidden)
-    if engine == "tensorflow":
-        from ps_helpers.lab import tensorflow_engine
-
-        functions = tensorflow_engine.functions(name, list(shapes.values()), pixels)
-    else:
-        from ps_helpers.lab import numpy_engine
-
-        functions = (
-            numpy_engine.gradient,
-            numpy_engine.loss,
-            numpy_engine.accuracy,
-            numpy_engine.gradient,
-            np.asarray,
-        )
+    module = importlib.import_module(f"ps_helpers.lab.{engine}_engine")
+    functions = module.functions(name, list(shapes.values()), pixels)
     return Model(list(shapes), list(shapes.values()), *functions)

@@ -1,11 +1,26 @@
-"""Figures: one style, one meaning a colour, a caption under each."""
+"""Figures: one style, one meaning a colour, a caption under each.
+
+Matplotlib's settings stay as they are, and no display is needed: pyplot is not used.
+"""
 
 import base64
+import functools
 import io
+import os
+import sys
 import textwrap
 
-import matplotlib.pyplot as plt
+try:
+    import matplotlib
+except ValueError:  # MPLBACKEND names a backend that does not exist; none is needed
+    del os.environ["MPLBACKEND"]
+    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+        del sys.modules[name]  # half of them is there
+    import matplotlib
 from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
@@ -32,14 +47,16 @@ LINES = {
     "theory": ":",
 }
 MARKERS = "osD^vPX*"  # one a worker: workers never differ by hue alone
-# What a row of the timeline does; messages are grey, told apart by a hatch.
-PHASES = {
-    "pull": {"facecolor": "#E0E0E0", "edgecolor": "#4D4D4D", "hatch": "////"},
-    "compute": {"facecolor": COLOURS["worker"], "edgecolor": COLOURS["worker"]},
-    "push": {"facecolor": COLOURS["message"], "edgecolor": COLOURS["message"]},
-    "wait": {"facecolor": "#FFFFFF", "edgecolor": "#B0B0B0"},
-    "dropped": {"facecolor": "#DCECF7", "edgecolor": COLOURS["worker"], "hatch": "xx"},
-    "serve": {"facecolor": COLOURS["server"], "edgecolor": COLOURS["server"]},
+PHASES = {  # what a row of the timeline does; messages are grey, told apart by a hatch
+    name: {"facecolor": face, "edgecolor": edge, "hatch": hatch, "linewidth": 0.5}
+    for name, face, edge, hatch in (
+        ("pull", "#E0E0E0", "#4D4D4D", "////"),
+        ("compute", COLOURS["worker"], COLOURS["worker"], None),
+        ("push", COLOURS["message"], COLOURS["message"], None),
+        ("wait", "#FFFFFF", "#B0B0B0", None),
+        ("dropped", "#DCECF7", COLOURS["worker"], "xx"),
+        ("serve", COLOURS["server"], COLOURS["server"], None),
+    )
 }
 STYLE = {
     "figure.dpi": 100,
@@ -58,12 +75,35 @@ STYLE = {
 }
 
 
-plt.rcParams.update(STYLE)
+def in_style(function):
+    """Return a function during which Matplotlib's settings are those of the series."""
+
+    @functools.wraps(function)
+    def wrapper(*args, **options):
+        with matplotlib.rc_context(STYLE):
+            return function(*args, **options)
+
+    return wrapper
 
 
-def new_figure(columns=1, rows=1, **options):
-    """Return a figure in the style of the series, and its axes."""
-    return plt.subplots(rows, columns, **options)
+class StyledAxes(Axes):
+    """Axes in the style of the series, whoever draws on them."""
+
+    set_title = in_style(Axes.set_title)
+    legend = in_style(Axes.legend)
+    bar = in_style(Axes.bar)
+
+
+@in_style
+def new_figure(columns=1, rows=1, figsize=None, mosaic=None, **options):
+    """Return a figure in the style of the series, and its axes.
+
+    With a ``mosaic``, the axes are a dictionary by its letters.
+    """
+    fig, how = Figure(figsize), {"axes_class": StyledAxes}
+    if mosaic:
+        return fig, fig.subplot_mosaic(mosaic, subplot_kw=how, **options)
+    return fig, fig.subplots(rows, columns, subplot_kw=how, **options)
 
 
 def show(fig, caption):
@@ -74,8 +114,7 @@ def show(fig, caption):
 def replace(handle, fig, caption):
     """Display a figure in the place of that of a handle, if any; return a handle."""
     drawn, picture = io.BytesIO(), io.BytesIO()
-    fig.savefig(drawn, format="png")
-    plt.close(fig)
+    in_style(fig.savefig)(drawn, format="png")
     few_colours = Image.open(drawn).convert("RGB").quantize(64)  # half the bytes
     few_colours.save(picture, format="png", optimize=True)
     contents = {
@@ -87,16 +126,12 @@ def replace(handle, fig, caption):
         handle.update(contents, **how)
         return handle
     handle = display(contents, display_id=True, **how)
-    print(wrapped(caption))
+    # JupyterLab breaks longer lines inside their words.
+    print(textwrap.fill(caption, 90, break_on_hyphens=False))
     return handle
 
 
-def wrapped(caption, width=90):
-    """Return a caption in lines, as JupyterLab breaks a longer one inside its words."""
-    return textwrap.fill(caption, width, break_on_hyphens=False)
-
-
-def learning_curves(runs, across="updates", title=None, axes=None):
+def learning_curves(runs, across="updates", title="", axes=None):
     """Draw loss and accuracy side by side, a line a run; return the figure.
 
     ``runs`` maps a label to the points of a run: dictionaries that have the keys
@@ -108,7 +143,7 @@ def learning_curves(runs, across="updates", title=None, axes=None):
         draw_runs(ax, runs, across, quantity)
     axes[1].set_ylim(0, 1)
     axes[0].legend()
-    axes[0].set_title(title or "")
+    axes[0].set_title(title)
     return axes[0].figure
 
 
@@ -136,17 +171,13 @@ def draw_runs(ax, runs, across, quantity):
 
 def draw_line(ax, label, x, y):
     """Draw a line in the colour and dashes of its label."""
-    ax.plot(
-        x,
-        y,
-        LINES.get(label, "-"),
-        color=COLOURS.get(label, COLOURS["worker"]),
-        path_effects=OUTLINE if label == "stale-synchronous" else None,
-        label=label,
-    )
+    colour = COLOURS.get(label, COLOURS["worker"])
+    outline = OUTLINE if label == "stale-synchronous" else None
+    style = LINES.get(label, "-")
+    ax.plot(x, y, style, color=colour, path_effects=outline, label=label)
 
 
-def curves(x, lines, meaning, title=None, **axes_options):
+def curves(x, lines, meaning, title="", **axes_options):
     """Draw lines over common x values, told apart by markers; return the figure.
 
     ``lines`` maps a label to its y values; ``meaning`` says which of the COLOURS
@@ -154,17 +185,41 @@ def curves(x, lines, meaning, title=None, **axes_options):
     """
     fig, ax = new_figure(figsize=(6, 3))
     for marker, (label, y) in zip(MARKERS, lines.items(), strict=False):
-        style = LINES.get(label, "-")
-        marker = "" if label == "theory" else marker
-        ax.plot(
-            x, y, linestyle=style, marker=marker, color=COLOURS[meaning], label=label
-        )
-    ax.set(title=title or "", **axes_options)
+        look = {"linestyle": LINES.get(label, "-"), "color": COLOURS[meaning]}
+        ax.plot(x, y, marker="" if label == "theory" else marker, label=label, **look)
+    ax.set(title=title, **axes_options)
     if axes_options.get("xscale") == "log":
         ax.set_xticks(x, [f"{value:g}" for value in x], minor=False)
         ax.xaxis.minorticks_off()
     ax.legend()
     return fig
+
+
+def events(log, calls=(), server="server"):
+    """Return who did what when, for `timeline`: tuples (row, phase, start, end).
+
+    The log has a `Push` a step. A worker waits from the arrival of its push until
+    one arrives whose ``go`` names it, and pulls from then on; where no ``go`` names
+    anybody, it waits until it asks. ``calls`` are a server's recorded calls.
+    """
+    found, arrived, answered = [], {}, {}
+    told = any(push.go for push in log)
+    for push in sorted(log, key=lambda push: push.arrived):
+        worker, row = push.worker, f"worker {push.worker}"
+        asked, began, computed = push.times
+        if told:
+            asked = answered.pop(worker, began)
+        found += [
+            (row, "wait", arrived.get(worker, asked), asked),
+            (row, "pull", asked, began),
+            (row, "dropped" if push.dropped else "compute", began, computed),
+            (row, "push", computed, push.arrived),
+        ]
+        arrived[worker] = push.arrived
+        answered.update(dict.fromkeys(push.go, push.arrived))
+    for worker, end in answered.items():  # at the end of the log
+        found.append((f"worker {worker}", "wait", arrived.get(worker, end), end))
+    return found + [(server, "serve", start, end) for _, start, end in calls]
 
 
 def timelines(runs, milliseconds):
@@ -173,32 +228,28 @@ def timelines(runs, milliseconds):
     ``runs`` maps a title to events, as for `timeline`.
     """
     size = 7, 0.4 + 1.6 * len(runs)
-    fig, axes = new_figure(rows=len(runs), sharex=True, figsize=size, squeeze=False)
-    for [ax], (title, events) in zip(axes, runs.items(), strict=True):
-        timeline(events, title, milliseconds, ax, legend=False)
+    fig, axes = new_figure(rows=len(runs), figsize=size, sharex=True, squeeze=False)
+    for [ax], (title, happened) in zip(axes, runs.items(), strict=True):
+        timeline(happened, title, milliseconds, ax, legend=False)
         ax.label_outer()
         ax.tick_params(labelsize=9)
-    phases = {phase for events in runs.values() for _, phase, *_ in events}
-    fig.legend(loc="outside upper left", **legend_of(phases))
+    phases = {phase for happened in runs.values() for _, phase, *_ in happened}
+    in_style(fig.legend)(loc="outside upper left", **legend_of(phases))
     return fig
 
 
+@in_style
 def legend_of(phases):
     """Return the options of a legend, in one row, of these phases of timelines."""
-    handles = [
-        plt.Rectangle((0, 0), 1, 1, linewidth=0.5, label=phase, **look)
-        for phase, look in PHASES.items()
-        if phase in phases
-    ]
+    named = [phase for phase in PHASES if phase in phases]
+    handles = [Rectangle((0, 0), 1, 1, label=name, **PHASES[name]) for name in named]
     return {"handles": handles, "ncols": len(handles), "fontsize": 9}
 
 
-def timeline(events, title=None, milliseconds=None, ax=None, legend=True):
-    """Draw who did what when, a row a worker and a server; return the figure.
+@in_style
+def timeline(events, title="", milliseconds=None, ax=None, legend=True):
+    """Draw `events`, a row a worker and a server; return the figure.
 
-    ``events`` are tuples (row, phase, start, end), times in seconds, the row a
-    name such as "worker 0" or "server"; see `worker_events`, `push_events` and
-    `server_events`.
     With ``milliseconds`` only a stretch of that length is drawn, from the middle.
     """
     first = min(start for _, _, start, _ in events)
@@ -209,72 +260,18 @@ def timeline(events, title=None, milliseconds=None, ax=None, legend=True):
     rows = sorted({row for row, *_ in events}, reverse=True)
     if ax is None:
         _, ax = new_figure(figsize=(7, 1.2 + 0.4 * len(rows)))
-    drawn = set()
-    for row, phase, start, end in events:
-        if start > last or end < first:
-            continue
-        ax.barh(
-            rows.index(row),
-            1000 * (end - start),
-            left=1000 * (start - first),
-            height=0.7,
-            linewidth=0.5,
-            **PHASES[phase],
-        )
-        drawn.add(phase)
+    inside = [event for event in events if event[2] <= last and event[3] >= first]
+    for row, phase, start, end in inside:
+        left, width = 1000 * (start - first), 1000 * (end - start)
+        ax.barh(rows.index(row), width, 0.7, left, **PHASES[phase])
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel="milliseconds", xlim=(0, 1000 * (last - first)))
-    ax.set_title(title or "", pad=24 if legend else None)
+    ax.set_title(title, pad=24 if legend else None)
     ax.grid(axis="y", visible=False)
     if legend:
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-        ax.legend(**place, **legend_of(drawn))
+        ax.legend(**place, **legend_of({phase for _, phase, *_ in inside}))
     return ax.figure
-
-
-def worker_events(records):
-    """Return the timeline events of workers' records.
-
-    A record is a dictionary with "worker" and "times": when the step began, when
-    its weights had come, its update was computed, and its push was answered.
-    Between two steps of a worker it waits.
-    """
-    events, idle_since = [], {}
-    for record in sorted(records, key=lambda record: record["times"]):
-        row, times = f"worker {record['worker']}", record["times"]
-        events.append((row, "wait", idle_since.get(row, times[0]), times[0]))
-        for phase, start, end in zip(
-            ("pull", "compute", "push"), times[:-1], times[1:], strict=True
-        ):
-            events.append((row, phase, start, end))
-        idle_since[row] = times[-1]
-    return events
-
-
-def push_events(log):
-    """Return the timeline events of a log of pushes, as a `RuleServer` keeps it.
-
-    A record's "times" are those when its step began, was computed, and reached the
-    server; its "go" names the workers that were answered then.
-    """
-    events, arrivals, answered = [], {}, {}
-    for record in log:
-        worker, row = record["worker"], f"worker {record['worker']}"
-        began, computed, arrived = record["times"]
-        if worker in answered:
-            events.append((row, "pull", answered[worker], began))
-        phase = "dropped" if record["dropped"] else "compute"
-        events += [(row, phase, began, computed), (row, "push", computed, arrived)]
-        arrivals[worker] = arrived
-        for other in record["go"]:
-            events.append((f"worker {other}", "wait", arrivals[other], arrived))
-            answered[other] = arrived
-    return events
-
-
-def server_events(calls, server="server"):
-    """Return the timeline events of a server's recorded calls."""
-    return [(server, "serve", start, end) for _, start, end in calls]
 
 
 def report(points, log, calls, meaning="asynchronous", steps=4):
@@ -282,14 +279,11 @@ def report(points, log, calls, meaning="asynchronous", steps=4):
 
     The stretch is about as long as a worker needs for some steps.
     """
-    events = push_events(log) + server_events(calls)
-    began, ended = log[0]["times"][0], log[-1]["times"][2]
-    num_workers = len({record["worker"] for record in log})
-    milliseconds = max(
-        10, round(1000 * steps * num_workers * (ended - began) / len(log))
-    )
-    fig, axes = plt.subplot_mosaic("ab;cc", figsize=(8, 6))
+    num_workers = len({push.worker for push in log})
+    seconds = (log[-1].arrived - log[0].times.began) / len(log)  # between two pushes
+    milliseconds = max(10, round(1000 * steps * num_workers * seconds))
+    fig, axes = new_figure(mosaic="ab;cc", figsize=(8, 6))
     learning_curves({meaning: points}, "updates", axes=[axes["a"], axes["b"]])
     title = f"{milliseconds} ms from the middle of the run"
-    timeline(events, title, milliseconds, axes["c"])
+    timeline(events(log, calls), title, milliseconds, axes["c"])
     return fig

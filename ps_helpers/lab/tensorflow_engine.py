@@ -45,9 +45,7 @@ def borrow(array):
 
 
 def functions(name, shapes, pixels):
-    """Return a model's gradient, loss, accuracy, raw gradient and borrow.
-
-    The first three are functions of NumPy arrays; `Model` tells of the others.
+    """Return a model's functions of NumPy arrays, and the two more `Model` tells of.
 
     Each is compiled by one trace, whatever the number of rows: the signature
     fixes the shapes of the weights and leaves the rows open.
@@ -59,22 +57,19 @@ def functions(name, shapes, pixels):
         tf.TensorSpec((None,), tf.int32),
     )
     compiled = tf.function(input_signature=signature, autograph=False)
+    cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
 
-    def mean_cross_entropy(weights, x, y):
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits(weights, x))
-        )
+    def mean_loss(weights, x, y):
+        return tf.reduce_mean(cross_entropy(y, logits(weights, x)))
+
+    compiled_loss = compiled(mean_loss)
 
     @compiled
     def compiled_gradient(weights, x, y):
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            value = mean_cross_entropy(weights, x, y)
+            value = mean_loss(weights, x, y)
         return tape.gradient(value, weights)
-
-    @compiled
-    def compiled_loss(weights, x, y):
-        return mean_cross_entropy(weights, x, y)
 
     @compiled
     def compiled_accuracy(weights, x, y):

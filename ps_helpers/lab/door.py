@@ -1,0 +1,125 @@
+"""Let processes into Ray, or into a cluster, that hold its token; see SECURITY.md."""
+
+import contextlib
+import logging
+import os
+import re
+import socket
+from pathlib import Path
+
+import ray
+
+from ps_helpers.lab import machine
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_worker_prestart": "0",  # no idle workers: they would cost 65 MB each
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_task_events_report_interval_ms": "0",  # a record of each call: 50 MB, 4 s
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # its warning is about accelerators
+}
+SILENT = {"log_to_driver": False, "logging_level": logging.ERROR}
+
+
+class SessionError(RuntimeError):
+    """Ray cannot be used; the message says what to do."""
+
+    def _render_traceback_(self):  # what a notebook shows
+        return [f"SessionError: {self}"]
+
+
+@contextlib.contextmanager
+def environment(own):
+    """Set environment variables while Ray starts, and what it has read of them."""
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(QUIET | own)
+    with contextlib.suppress(ImportError, AttributeError):
+        from ray._raylet import AuthenticationTokenLoader, Config
+
+        Config.initialize("")  # an earlier start's mode and token are kept otherwise
+        AuthenticationTokenLoader.instance().reset_cache()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def join(address):
+    """Join a cluster, with the token that the user has for it, if any."""
+    try:
+        _require_cluster(address)
+        held = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+        held = held or Path("~/.ray/auth_token").expanduser().exists()
+        mode = os.environ.get("RAY_AUTH_MODE") or ("token" if held else "disabled")
+        with environment({"RAY_AUTH_MODE": mode}):
+            with contextlib.suppress(ImportError):
+                from ray._raylet import AuthenticationTokenLoader, GcsClient
+
+                # What ray.init would refuse after 20 s, or by ending this process.
+                token = AuthenticationTokenLoader.instance()
+                if mode == "token" and not token.has_token():
+                    raise ray.exceptions.AuthenticationError("there is none")
+                if ":" in address and "://" not in address:
+                    with machine.silent_stderr():
+                        GcsClient(address=address)
+            ray.init(address, **SILENT)
+    except (ray.exceptions.RayError, OSError, ValueError, RuntimeError) as error:
+        ray.shutdown()
+        raise SessionError(_why_not(address, error)) from error
+
+
+def _require_cluster(address):
+    """Raise OSError unless host:port answers within 10 s, and as gRPC does.
+
+    Its first frame is of type 4, settings (RFC 9113, sections 3.4 and 6.5).
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit() and not os.environ.get("RAY_USE_TLS"):
+        with socket.create_connection((host, int(port)), 5) as connection:
+            settings = bytes(3) + b"\4" + bytes(5)
+            with contextlib.suppress(OSError):
+                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+                if connection.recv(9)[3:4] == b"\4":
+                    return
+        raise BlockingIOError("something else listens there")
+
+
+def _why_not(address, error):
+    """Return the sentence that says why a cluster cannot be joined."""
+    if isinstance(error, BlockingIOError):
+        return (
+            f"what listens at {address} does not answer as a Ray cluster does: take "
+            "the address that `ray start --head` has printed."
+        )
+    if isinstance(error, ray.exceptions.AuthenticationError):
+        return (
+            f"the cluster at {address} lets nobody in without its token: set "
+            "RAY_AUTH_TOKEN to it, or RAY_AUTH_TOKEN_PATH to a file that holds it."
+        )
+    if "Version mismatch" in str(error):
+        theirs, our = re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))
+        return (
+            f"the cluster at {address} has Ray {theirs[0]} and Python {theirs[1]}, "
+            f"this process Ray {our[0]} and Python {our[1]}: install the same on both."
+        )
+    return (
+        f"no Ray cluster answers at {address}: start one with "
+        "`ray start --head`, or leave the address out to use this machine."
+    )
+
+
+def _require_ray():
+    if not ray.is_initialized():
+        raise SessionError(
+            "Ray is not running: run the cell with session.start(…), and then the "
+            "cells below it again."
+        )
+
+
+with contextlib.suppress(ImportError):  # else the first call would start a full Ray
+    from ray._private import auto_init_hook
+
+    auto_init_hook.auto_init_ray = _require_ray
