@@ -95,9 +95,8 @@ def schedule(
     Raises RuntimeError when everybody waits for somebody.
     """
     push, serve, pull = (round(1e6 * t) for t in (push, serve, pull))
-    server, log = judge(rule, num_updates=num_updates), []
-    steps, events, now = Counter(), [], 0  # all times in microseconds
-    sent = [0] * num_workers  # when each had its last update
+    server, steps = judge(rule, num_updates=num_updates), Counter()
+    log, events, sent, now = [], [], [0] * num_workers, 0  # in microseconds
 
     def begin(worker, asked, start):
         computed = start + round(1e6 * compute(worker, steps[worker]))
