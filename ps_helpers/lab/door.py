@@ -18,6 +18,7 @@ QUIET = {
     "RAY_task_events_report_interval_ms": "0",  # a record of each call: 50 MB, 4 s
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # its warning is about accelerators
 }
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # an empty frame of them
 SILENT = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -31,40 +32,29 @@ class SessionError(RuntimeError):
 @contextlib.contextmanager
 def environment(own):
     """Set environment variables while Ray starts, and what it has read of them."""
-    before = {name: os.environ.get(name) for name in own}
-    os.environ.update(QUIET | own)
-    with contextlib.suppress(ImportError, AttributeError):
-        from ray._raylet import AuthenticationTokenLoader, Config
-
-        Config.initialize("")  # an earlier start's mode and token are kept otherwise
-        AuthenticationTokenLoader.instance().reset_cache()
-    try:
+    os.environ.update(QUIET)
+    with machine.environment(own):
+        with contextlib.suppress(AttributeError):  # else an earlier start's are kept
+            ray._raylet.Config.initialize("")
+            ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
         yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def join(address):
     """Join a cluster, with the token that the user has for it, if any."""
     try:
         _require_cluster(address)
-        held = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+        held = any(map(os.environ.get, ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")))
         held = held or Path("~/.ray/auth_token").expanduser().exists()
         mode = os.environ.get("RAY_AUTH_MODE") or ("token" if held else "disabled")
         with environment({"RAY_AUTH_MODE": mode}):
-            with contextlib.suppress(ImportError):
-                from ray._raylet import AuthenticationTokenLoader, GcsClient
-
+            with contextlib.suppress(AttributeError), machine.silent_stderr():
                 # What ray.init would refuse after 20 s, or by ending this process.
-                token = AuthenticationTokenLoader.instance()
+                token = ray._raylet.AuthenticationTokenLoader.instance()
                 if mode == "token" and not token.has_token():
                     raise ray.exceptions.AuthenticationError("there is none")
                 if ":" in address and "://" not in address:
-                    with machine.silent_stderr():
-                        GcsClient(address=address)
+                    ray._raylet.GcsClient(address=address)
             ray.init(address, **SILENT)
     except (ray.exceptions.RayError, OSError, ValueError, RuntimeError) as error:
         ray.shutdown()
@@ -72,17 +62,16 @@ def join(address):
 
 
 def _require_cluster(address):
-    """Raise OSError unless host:port answers within 10 s, and as gRPC does.
+    """Raise OSError unless host:port answers within 10 s, with gRPC's first frame.
 
-    Its first frame is of type 4, settings (RFC 9113, sections 3.4 and 6.5).
+    That is of type 4, settings (RFC 9113, sections 3.4 and 6.5).
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit() and not os.environ.get("RAY_USE_TLS"):
         with socket.create_connection((host, int(port)), 5) as connection:
-            settings = bytes(3) + b"\4" + bytes(5)
             with contextlib.suppress(OSError):
-                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
-                if connection.recv(9)[3:4] == b"\4":
+                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS)
+                if connection.recv(9)[3:4] == SETTINGS[3:4]:
                     return
         raise BlockingIOError("something else listens there")
 

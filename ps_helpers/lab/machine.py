@@ -25,15 +25,15 @@ def _control_groups():
 
 
 def _text(path):
-    try:
+    with contextlib.suppress(OSError):
         return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
+    return ""
 
 
-def _numbers(path):
-    """Return the integers in a file; none where it is missing or says "max"."""
-    return [int(word) for word in _text(path).split() if word.isdigit()]
+def _numbers(*paths):
+    """Return the integers in files; none where one is missing or says "max"."""
+    words = " ".join(map(_text, paths)).split()
+    return [int(word) for word in words if word.isdigit()]
 
 
 def free_memory():
@@ -41,17 +41,15 @@ def free_memory():
     free = [psutil.virtual_memory().available]
     for group in _control_groups():
         # What only caches files counts as used, and can be dropped.
-        counts = dict(
-            line.split() for line in _text(group / "memory.stat").splitlines()
-        )
+        counts = dict(map(str.split, _text(group / "memory.stat").splitlines()))
         cached = counts.get("total_inactive_file", counts.get("inactive_file", 0))
-        for limit_name, usage_name in (
-            ("memory.max", "memory.current"),  # control groups, version 2
-            ("memory.limit_in_bytes", "memory.usage_in_bytes"),  # version 1
+        for names in (  # in version 2 and in version 1
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
         ):
-            limit, usage = _numbers(group / limit_name), _numbers(group / usage_name)
-            if limit and usage:
-                free.append(limit[0] - usage[0] + int(cached))
+            found = _numbers(*map(group.joinpath, names))
+            if len(found) == 2:
+                free.append(found[0] - found[1] + int(cached))
     return min(free)
 
 
@@ -61,12 +59,24 @@ def cores():
     if hasattr(os, "sched_getaffinity"):
         found = [len(os.sched_getaffinity(0))]
     for group in _control_groups():
-        quota = _numbers(group / "cpu.max") or (
-            _numbers(group / "cpu.cfs_quota_us") + _numbers(group / "cpu.cfs_period_us")
-        )
-        if len(quota) == 2:
-            found.append(quota[0] / quota[1])
+        for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
+            quota = _numbers(*map(group.joinpath, names))
+            if len(quota) == 2:
+                found.append(quota[0] / quota[1])
     return min(found)
+
+
+@contextlib.contextmanager
+def environment(variables):
+    """Set environment variables for a while, and put back what was there."""
+    before = {name: os.environ[name] for name in variables if name in os.environ}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

@@ -51,11 +51,8 @@ def end_ray_processes(is_ended):
 
 def is_rays(command):
     """Return whether a command is of Ray: its title, its program or Python's script."""
+    program, folder = command[0], Path(ray.__path__[0])
     script = next((word for word in command[1:] if not word.startswith("-")), "")
-    return (
-        command[0].startswith("ray::")
-        or Path(command[0]).name in ("raylet", "gcs_server")
-        or any(
-            Path(ray.__path__[0]) in Path(word).parents for word in (command[0], script)
-        )
-    )
+    if program.startswith("ray::") or Path(program).name in ("raylet", "gcs_server"):
+        return True
+    return any(folder in Path(word).parents for word in (program, script))

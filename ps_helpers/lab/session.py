@@ -82,25 +82,20 @@ def stop():
 
     Ctrl-C cannot interrupt it, and has its effect again afterwards.
     """
-    with _uninterrupted():
+    handler = None
+    if threading.current_thread() is threading.main_thread():  # others get no signals
+        handler = signal.getsignal(signal.SIGINT)
+    if handler is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
         if ray.is_initialized():
             ray.shutdown()
         processes.end_ray_processes(lambda mark: mark.startswith(f"{os.getpid()}:"))
         while _folders:
             shutil.rmtree(_folders.pop(), ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _uninterrupted():
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is None:
-        yield  # Python gives interrupts to no other thread
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _start(num_workers, engine, num_bytes):
@@ -161,11 +156,9 @@ def _small_node():
     """
     unused = ("start_monitor", "start_api_server", "start_log_monitor")
     try:
-        import ray._private.node as module
-
-        node = module.Node
+        module, node = ray._private.node, ray._private.node.Node
         spared = {name: lambda *_, **__: None for name in unused if getattr(node, name)}
-    except (ImportError, AttributeError):
+    except AttributeError:
         print("This Ray starts with about 210 MB more than it needs.", file=sys.stderr)
         yield
         return
