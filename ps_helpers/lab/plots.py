@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import textwrap
+from pathlib import Path
 
 try:
     import matplotlib
@@ -57,22 +58,8 @@ PHASES = {  # what a row of the timeline does; messages are grey, told apart by 
         ("serve", COLOURS["server"], COLOURS["server"], None),
     )
 }
-STYLE = {
-    "figure.dpi": 100,
-    "figure.figsize": (7, 3),
-    "figure.constrained_layout.use": True,
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E5E5E5",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "hatch.linewidth": 0.5,
-}
-in_style = matplotlib.rc_context(STYLE)  # as a decorator
+STYLE = Path(__file__).with_name("series.mplstyle")
+in_style = matplotlib.rc_context(matplotlib.rc_params_from_file(STYLE, False, False))
 
 
 class StyledAxes(Axes):
