@@ -1,6 +1,7 @@
 """Let processes into Ray, or into a cluster, that hold its token; see SECURITY.md."""
 
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -19,6 +20,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # its warning is about accelerators
 }
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # an empty frame of them
+AGAIN = "run the cell with session.start(…), and then the cells below it again."
 SILENT = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -102,10 +104,26 @@ def _why_not(address, error):
 
 def _require_ray():
     if not ray.is_initialized():
-        raise SessionError(
-            "Ray is not running: run the cell with session.start(…), and then the "
-            "cells below it again."
-        )
+        raise SessionError(f"Ray is not running: {AGAIN}")
+
+
+class ClosedHandle(ray.actor.ActorHandle):
+    """A handle whose Ray has stopped: as an argument, Ray's would end this process."""
+
+    def __getattribute__(self, name):
+        if name == "__class__":  # isinstance asks for it
+            return ClosedHandle
+        raise SessionError(f"this actor's Ray has been stopped: {AGAIN}")
+
+    def __del__(self):
+        pass  # Ray's would look for the actor
+
+
+def close_handles():
+    """Let whatever uses a handle of the Ray that was stopped raise SessionError."""
+    for handle in gc.get_objects():
+        if type(handle) is ray.actor.ActorHandle:
+            handle.__class__ = ClosedHandle
 
 
 with contextlib.suppress(ImportError):  # else the first call would start a full Ray

@@ -10,17 +10,13 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def _control_groups():
-    """Return the folders whose files limit this process.
-
-    /proc/self/cgroup names the innermost; the limit may stand further out, and
-    stands at the top inside a container.
-    """
+    """Return the folders whose files limit this process, from the innermost out."""
     folders = []
     for line in _text(Path("/proc/self/cgroup")).splitlines():  # none but on Linux
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             group = CGROUPS / controller / path.lstrip("/")
-            folders += [group, *group.parents]
+            folders += [group, *group.parents]  # a container's limit is in the last
     return folders
 
 
@@ -30,26 +26,26 @@ def _text(path):
     return ""
 
 
-def _numbers(*paths):
-    """Return the integers in files; none where one is missing or says "max"."""
-    words = " ".join(map(_text, paths)).split()
-    return [int(word) for word in words if word.isdigit()]
+def _pairs(group, *all_names):
+    """Return the pairs of numbers that files of a group hold; "max" is no number."""
+    for names in all_names:
+        words = " ".join(_text(group / name) for name in names.split()).split()
+        numbers = [int(word) for word in words if word.isdigit()]
+        if len(numbers) == 2:
+            yield numbers
 
 
 def free_memory():
     """Return the bytes that this process and its children may still take."""
     free = [psutil.virtual_memory().available]
+    version_2 = "memory.max memory.current"
+    version_1 = "memory.limit_in_bytes memory.usage_in_bytes"
     for group in _control_groups():
         # What only caches files counts as used, and can be dropped.
         counts = dict(map(str.split, _text(group / "memory.stat").splitlines()))
-        cached = counts.get("total_inactive_file", counts.get("inactive_file", 0))
-        for names in (  # in version 2 and in version 1
-            ("memory.max", "memory.current"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-        ):
-            found = _numbers(*map(group.joinpath, names))
-            if len(found) == 2:
-                free.append(found[0] - found[1] + int(cached))
+        cached = int(counts.get("total_inactive_file", counts.get("inactive_file", 0)))
+        pairs = _pairs(group, version_2, version_1)
+        free += [limit - usage + cached for limit, usage in pairs]
     return min(free)
 
 
@@ -59,10 +55,8 @@ def cores():
     if hasattr(os, "sched_getaffinity"):
         found = [len(os.sched_getaffinity(0))]
     for group in _control_groups():
-        for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
-            quota = _numbers(*map(group.joinpath, names))
-            if len(quota) == 2:
-                found.append(quota[0] / quota[1])
+        pairs = _pairs(group, "cpu.max", "cpu.cfs_quota_us cpu.cfs_period_us")
+        found += [quota / period for quota, period in pairs]
     return min(found)
 
 

@@ -81,7 +81,7 @@ def new_figure(columns=1, rows=1, figsize=None, **options):
 
 
 def show(fig, caption):
-    """Display a figure with its caption, which is also its alternative text."""
+    """Display a figure with its caption, also as its alternative text."""
     replace(None, fig, caption)
 
 
@@ -135,9 +135,9 @@ def draw_runs(ax, runs, across, quantity, title=""):
     """Draw a line a run, in the colour and dashes of its label."""
     for label, points in runs.items():
         x, y = ([point[key] for point in points] for key in (across, quantity))
-        look = {"color": COLOURS.get(label, COLOURS["worker"]), "label": label}
-        if label == "stale-synchronous":
-            look["path_effects"] = OUTLINE
+        colour = COLOURS.get(label, COLOURS["worker"])
+        outline = OUTLINE if label == "stale-synchronous" else None
+        look = {"color": colour, "label": label, "path_effects": outline}
         ax.plot(x, y, LINES.get(label, "-"), **look)
     ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
     ax.set_title(title)
@@ -146,8 +146,8 @@ def draw_runs(ax, runs, across, quantity, title=""):
 def curves(x, lines, meaning, title="", **axes_options):
     """Draw lines over common x values, told apart by markers; return the figure.
 
-    ``lines`` maps a label to its y values; ``meaning`` says which of the COLOURS
-    they all have. Further options go to the axes, such as xlabel or xscale.
+    ``lines`` maps a label to y values; ``meaning`` is one of COLOURS. Options go to the
+    axes.
     """
     fig, ax = new_figure(figsize=(6, 3))
     for marker, (label, y) in zip(MARKERS, lines.items(), strict=False):
