@@ -115,34 +115,12 @@ def test_loss_and_accuracy_equal_those_of_an_implementation_in_float64(
 # More about gradients and logits
 
 
-@pytest.mark.parametrize("engine", model.ENGINES)
-def test_the_gradient_of_a_batch_is_the_mean_over_its_rows(engine, batch):
-    classifier = model.load("mlp", engine)
-    weights, (x, y) = float32(some_weights(classifier)), batch
-    singles = [classifier.gradient(weights, x[i : i + 1], y[i : i + 1]) for i in (0, 1)]
-    both = classifier.gradient(weights, x[:2], y[:2])
-    for part, first, second in zip(both, *singles, strict=True):
-        np.testing.assert_allclose(part, (first + second) / 2, atol=1e-6)
-
-
 def test_tensorflow_traces_a_gradient_once_for_all_batch_sizes(batch):
     classifier = model.load("softmax", "tensorflow")
     weights, (x, y) = classifier.initial_weights(), batch
     for size in (1, 2, 7, 20):
         classifier.gradient(weights, x[:size], y[:size])
     assert classifier.raw_gradient.compiled.experimental_get_tracing_count() == 1
-
-
-@pytest.mark.parametrize("engine", model.ENGINES)
-def test_accuracy_counts_the_rows_whose_label_has_the_largest_logit(engine):
-    classifier = model.load("softmax", engine, pixels=2)
-    W = np.zeros((2, 10), np.float32)
-    W[0, 3], W[1, 7] = 1, 2
-    x = np.array([[1, 0], [0, 1], [1, 1], [1, 0.4]], np.float32)  # 3, 7, 7 and 3
-    weights = [W, np.zeros(10, np.float32)]
-    for labels, share in (([3, 7, 7, 3], 1), ([3, 7, 3, 3], 0.75), ([0, 1, 2, 4], 0)):
-        found = classifier.accuracy(weights, x, np.array(labels, np.int32))
-        assert found == share
 
 
 @pytest.mark.parametrize("engine", model.ENGINES)

@@ -25,7 +25,7 @@ class Data(NamedTuple):
 
 
 class MissingDataError(RuntimeError):
-    """A data set is not, or not whole, on this machine, nor comes from the network."""
+    """A data set is neither on this machine, whole, nor comes from the network."""
 
 
 def load(name="digits", seed=0):
@@ -60,8 +60,16 @@ def load(name="digits", seed=0):
 
 def _from_keras(name):
     folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
-    for path in folder.glob(FILES[name]):
-        _require_whole(path)  # Keras would remove what it cannot replace
+    for path in folder.glob(FILES[name]):  # Keras would remove what it cannot replace
+        try:
+            content = path.read_bytes()
+            if path.suffix == ".gz":
+                gzip.decompress(content)
+            elif hashlib.sha256(content).hexdigest() != MNIST_SHA256:
+                raise ValueError("another file")
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            reason = f"{path} is damaged or cannot be read: copy it anew, or remove it"
+            raise MissingDataError(f"{reason} to have it downloaded again.") from error
     importlib.import_module("ps_helpers.lab.tf")  # silently, before Keras imports it
     import keras
 
@@ -69,23 +77,8 @@ def _from_keras(name):
         return getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise MissingDataError(
-            f"{name} is not stored in {folder} and could not be downloaded: connect "
-            "to the network once, copy the files there, or use the data set that "
-            "needs neither, digits."
-        ) from error
-
-
-def _require_whole(path):
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            gzip.decompress(content)
-        elif hashlib.sha256(content).hexdigest() != MNIST_SHA256:
-            raise ValueError("another file")
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise MissingDataError(
-            f"{path} is damaged or cannot be read: copy it anew, or remove it, and it "
-            "will be downloaded again."
+            f"{name} is not stored in {folder} and could not be downloaded: connect to "
+            "the network once, copy the files there, or use digits."
         ) from error
 
 
@@ -114,8 +107,7 @@ def shards(x, y, num_shards, seed=0, by_label=False):
 def draw_batch(shard, size, seed):
     """Draw ``size`` rows of a shard at random, with replacement.
 
-    The seed is a number or a list of numbers. With ``[seed, worker, step]`` the
-    batch depends on those three alone, whichever process draws it.
+    With the seed ``[seed, worker, step]`` a batch depends on those three alone.
     """
     x, y = shard
     rows = np.random.default_rng(seed).integers(len(x), size=size)

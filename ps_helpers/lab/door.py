@@ -81,25 +81,22 @@ def _require_cluster(address):
 def _why_not(address, error):
     """Return the sentence that says why a cluster cannot be joined."""
     if isinstance(error, BlockingIOError):
-        return (
-            f"what listens at {address} does not answer as a Ray cluster does: take "
-            "the address that `ray start --head` has printed."
+        why = f"what listens at {address} does not answer as a Ray cluster does"
+        what = "take the address that `ray start --head` has printed."
+    elif isinstance(error, ray.exceptions.AuthenticationError):
+        why = f"the cluster at {address} lets nobody in without its token"
+        what = "set RAY_AUTH_TOKEN to it, or RAY_AUTH_TOKEN_PATH to a file with it."
+    elif "Version mismatch" in str(error):
+        found = re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))
+        theirs, ours = (f"Ray {pair[0]} and Python {pair[1]}" for pair in found)
+        why = f"the cluster at {address} has {theirs}, this process {ours}"
+        what = "install the same on both."
+    else:
+        why = f"no Ray cluster answers at {address}"
+        what = (
+            "start one with `ray start --head`, or give no address to use this machine."
         )
-    if isinstance(error, ray.exceptions.AuthenticationError):
-        return (
-            f"the cluster at {address} lets nobody in without its token: set "
-            "RAY_AUTH_TOKEN to it, or RAY_AUTH_TOKEN_PATH to a file that holds it."
-        )
-    if "Version mismatch" in str(error):
-        theirs, our = re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))
-        return (
-            f"the cluster at {address} has Ray {theirs[0]} and Python {theirs[1]}, "
-            f"this process Ray {our[0]} and Python {our[1]}: install the same on both."
-        )
-    return (
-        f"no Ray cluster answers at {address}: start one with "
-        "`ray start --head`, or leave the address out to use this machine."
-    )
+    return f"{why}: {what}"
 
 
 def _require_ray():
@@ -108,7 +105,7 @@ def _require_ray():
 
 
 class ClosedHandle(ray.actor.ActorHandle):
-    """A handle whose Ray has stopped: as an argument, Ray's would end this process."""
+    """A handle whose Ray has stopped; as an argument, Ray's would end this process."""
 
     def __getattribute__(self, name):
         if name == "__class__":  # isinstance asks for it

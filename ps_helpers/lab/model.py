@@ -22,9 +22,8 @@ class Model:
 
     ``gradient(weights, x, y)`` returns one array a weight, ``loss`` the mean
     cross-entropy and ``accuracy`` a share; x has shape (rows, pixels), y (rows,).
-    ``raw_gradient`` is the gradient in arrays of the engine's own, which
-    ``memoryview`` reads; it takes weights that ``borrow(array)`` made of aligned
-    arrays without a copy: they change when the arrays do.
+    ``raw_gradient`` returns the engine's own arrays, which ``memoryview`` reads, and
+    takes weights that ``borrow(array)`` made without a copy: they change with it.
     """
 
     keys: list[str]

@@ -81,7 +81,7 @@ def new_figure(columns=1, rows=1, figsize=None, **options):
 
 
 def show(fig, caption):
-    """Display a figure with its caption, also as its alternative text."""
+    """Display a figure with its caption, which is also its alternative text."""
     replace(None, fig, caption)
 
 
@@ -139,8 +139,7 @@ def draw_runs(ax, runs, across, quantity, title=""):
         outline = OUTLINE if label == "stale-synchronous" else None
         look = {"color": colour, "label": label, "path_effects": outline}
         ax.plot(x, y, LINES.get(label, "-"), **look)
-    ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
-    ax.set_title(title)
+    ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0, title=title)
 
 
 def curves(x, lines, meaning, title="", **axes_options):

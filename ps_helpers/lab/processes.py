@@ -33,10 +33,7 @@ def is_over(mark):
 
 
 def end_ray_processes(is_ended):
-    """End the Ray processes whose driver's mark is such.
-
-    Ray ends them itself, unless its driver was killed or interrupted while starting.
-    """
+    """End Ray's processes with such marks; a driver that is killed leaves its own."""
     ended = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError, IndexError):

@@ -76,9 +76,8 @@ def stop():
 
     Ctrl-C cannot interrupt it, and has its effect again afterwards.
     """
-    handler = None
-    if threading.current_thread() is threading.main_thread():  # others get no signals
-        handler = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()  # it gets all signals
+    handler = signal.getsignal(signal.SIGINT) if main else None
     if handler is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -99,9 +98,8 @@ def _start(num_workers, engine, num_bytes):
     if (free := machine.free_memory()) < needed:
         raise SessionError(
             f"{num_workers} {engine} workers need about {needed / GB:.1f} GB and "
-            f"{free / GB:.1f} GB are free: shut down the other notebooks' kernels "
-            "(Kernel > Shut Down All Kernels…, then run this notebook again), or "
-            "start fewer workers."
+            f"{free / GB:.1f} GB are free: shut down other kernels (Kernel > Shut Down "
+            "All Kernels…, then run this notebook again), or start fewer workers."
         )
     size, folder = OBJECT_STORE_BYTES + int(1.2 * num_bytes), _new_folder()
     options = {"_temp_dir": folder, "object_store_memory": size, **door.SILENT}
@@ -120,8 +118,7 @@ def _start(num_workers, engine, num_bytes):
             raise
         raise SessionError(
             "Ray did not start in time: run the cell again once other programs leave "
-            "this machine some time, or pause a firewall or VPN that may keep its "
-            "processes from talking to one another."
+            "this machine some time, or pause a firewall or VPN that holds it up."
         ) from error
 
 
@@ -134,10 +131,8 @@ def _new_folder():
             with contextlib.suppress(OSError):
                 _folders.append(tempfile.mkdtemp(prefix="ray", dir=parent))
                 return os.path.join(_folders[-1], "r")  # which Ray opens to everybody
-    raise SessionError(
-        "Ray's sockets need a folder with a short name that can be written to, as "
-        "/tmp is mostly: set TMPDIR to one."
-    )
+    reason = "Ray's sockets need a folder that can be written to, with a short name"
+    raise SessionError(f"{reason}: set TMPDIR to one.")
 
 
 @contextlib.contextmanager

@@ -33,10 +33,10 @@ LOGITS = {"softmax": softmax, "mlp": mlp, "cnn": cnn}
 
 
 def borrow(array):
-    """Return a tensor in the memory of an array, without a copy.
+    """Return a tensor in the memory of a writable array, without a copy.
 
-    The array must be writable and begin at a multiple of 64 bytes, or TensorFlow's
-    vector instructions may fail.
+    Raises ValueError where that does not begin at a multiple of 64 bytes: TensorFlow's
+    vector instructions might fail.
     """
     if array.ctypes.data % 64:
         raise ValueError("an array that TensorFlow borrows begins at 64 bytes")
@@ -44,11 +44,7 @@ def borrow(array):
 
 
 def functions(name, shapes, pixels):
-    """Return the functions that `Model` tells of.
-
-    Each is compiled by one trace, whatever the number of rows: the signature
-    fixes the shapes of the weights and leaves the rows open.
-    """
+    """Return what `Model` tells of, compiled once for any number of rows."""
     logits = LOGITS[name]
     signature = (
         [tf.TensorSpec(shape, tf.float32) for shape in shapes],
