@@ -184,7 +184,8 @@ def events(log, calls=(), server="server"):
         answered.update(dict.fromkeys(push.go, push.arrived))
     for worker, end in answered.items():  # at the end of the log
         found.append((f"worker {worker}", "wait", arrived.get(worker, end), end))
-    return found + [(server, "serve", start, end) for _, start, end in calls]
+    found += [(server, "serve", start, end) for _, start, end in calls]
+    return [event for event in found if event[3] > event[2]]
 
 
 @in_style
