@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from ps_helpers import parameter_server
-from ps_helpers.lab import model, session
+from ps_helpers.lab import model, processes, session
 from ps_helpers.records import Push, Report, Times
 from ps_helpers.team import TrainingError
 from ps_helpers.training import Run
@@ -29,7 +29,7 @@ SECONDS = 300  # after which a process is said to hang, on a busy machine too
 
 def environment(**more):
     """Return this process's environment without what steers Ray or the script."""
-    steering = (session.DRIVER_VARIABLE, "PS_ENGINE", "RAY_ADDRESS")
+    steering = (processes.MARK, "PS_ENGINE", "RAY_ADDRESS")
     rest = {key: value for key, value in os.environ.items() if key not in steering}
     return {**rest, **more}
 
@@ -179,7 +179,7 @@ def marked(pid):
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get(session.DRIVER_VARIABLE) == str(pid):
+            if process.environ().get(processes.MARK) == str(pid):
                 found.append(process)
     return found
 
