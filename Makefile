@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test bench notebooks pins classroom words site site-test grade-test browser-test memory
+.PHONY: help lab train test weekly bench notebooks pins classroom words site site-test grade-test browser-test memory
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
@@ -18,11 +18,23 @@ train: .venv/installed  ## train with four workers, e.g. make train ARGS=--help
 test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tests
 	$(PY) -m pytest $(ARGS)
 
-bench: .venv/installed  ## compare with Ray's documentation, and the simulator with live runs
+# Both variants and the template, with other random inputs in every run.
+weekly: .venv/installed  ## run both variants, the template and other random inputs
+	$(PY) -m pytest --hypothesis-profile=weekly tests notebooks $(ARGS)
+
+bench: .venv/installed  ## compare with Ray's documentation; ARGS=--store fills in README
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)
 
-notebooks: .venv/installed  ## write the student notebooks, e.g. ARGS=--check
-	$(PY) -m ps_helpers.tools.student_notebooks $(ARGS)
+# Without ARGS, those that changed, or all if the package or the pins did.
+TEACHER := $(wildcard notebooks/teacher/*.ipynb)
+PACKAGE := $(wildcard ps_helpers/*.py $(addprefix ps_helpers/,lab/*.* lab/*/*.py checks/*.py))
+
+build/executed/%: notebooks/teacher/%.ipynb $(PACKAGE) requirements.txt | .venv/installed
+	$(PY) -m ps_helpers.tools.student_notebooks $*
+	mkdir -p $(@D) && touch $@
+
+notebooks: $(if $(ARGS),.venv/installed,$(TEACHER:notebooks/teacher/%.ipynb=build/executed/%))  ## write the student notebooks, e.g. ARGS=--check
+	$(if $(ARGS),$(PY) -m ps_helpers.tools.student_notebooks $(ARGS))
 	$(PY) -m ps_helpers.tools.glossary $(filter --check,$(ARGS))
 
 # uv, because pip cannot resolve for other systems and Pythons than its own.
@@ -36,7 +48,9 @@ pins:  ## refresh the pins in requirements.txt and environment.yml
 	    --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
 	    --custom-compile-command "make pins" --quiet \
 	    --output-file tests/classroom/requirements.txt
-	$(PYTHON) -m ps_helpers.tools.pins
+	sed '/^  - pip:$$/q' environment.yml > build/environment.yml
+	sed -n 's/^[a-z0-9]/      - &/p' requirements.txt >> build/environment.yml
+	mv build/environment.yml environment.yml
 
 # The stamp goes first and comes last: an interrupted install is made anew, and so
 # is one with another Python; otherwise only what the pins changed is installed.

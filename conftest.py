@@ -1,4 +1,9 @@
-"""Tell nbval what not to compare; it stands here to cover notebooks/ as well."""
+"""Settings of all tests; it stands here to cover notebooks/ as well."""
+
+from hypothesis import settings
+
+# Other inputs in each run, and ten times as many, for `make weekly`.
+settings.register_profile("weekly", deadline=None, max_examples=1000, print_blob=True)
 
 
 def pytest_collectstart(collector):

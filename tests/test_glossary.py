@@ -25,9 +25,9 @@ FORMS = {  # what counts as a use of a term, if not the term and its plural alon
     "event queue": "event queues?|queues? of events",
 }
 LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)?glossary\.md#([^)]+)\)")
-WORDS = re.compile(r"^## Words\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-READING = re.compile(r"^## Further reading\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-TITLE = re.compile(r"\*[^*\n]+\*")
+SECTION = r"^## {}\n.*?(?=^## |\Z)"
+WORDS = re.compile(SECTION.format("Words"), re.DOTALL | re.MULTILINE)
+READING = re.compile(SECTION.format("Further reading"), re.DOTALL | re.MULTILINE)
 NO_PROSE = re.compile(
     r"```.*?```|`[^`\n]+`"  # code
     r"|^[#|][^\n]*"  # headings and tables
@@ -43,19 +43,15 @@ def blank(match):
 
 def prose(text):
     """Return the text with spaces in place of all that is not prose."""
-    text = READING.sub(lambda section: TITLE.sub(blank, section.group()), text)
+    text = READING.sub(lambda m: re.sub(r"\*[^*\n]+\*", blank, m.group()), text)
     return NO_PROSE.sub(blank, WORDS.sub(blank, text))
 
 
 def text_of(path):
-    """Return the Markdown of a notebook, as students get it."""
-    cells = nbformat.read(path, 4).cells
-    return "\n\n".join(
-        cell.source
-        for cell in cells
-        if cell.cell_type == "markdown"
-        and "teacher" not in cell.metadata.get("tags", [])
-    )
+    """Return the Markdown of a teacher's notebook, as students get it."""
+    cells = [c for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
+    shown = [c.source for c in cells if "teacher" not in c.metadata.get("tags", [])]
+    return "\n\n".join(shown)
 
 
 def uses(text, terms):
@@ -64,15 +60,12 @@ def uses(text, terms):
     Of two terms that begin at the same place the longer one is meant.
     """
     links = [(*link.span(1), link[2]) for link in LINK.finditer(text)]
-    longest_first = sorted(terms, key=len, reverse=True)
-    forms = "|".join(
-        f"({FORMS.get(term, re.escape(term) + '(?:e?s)?')})" for term in longest_first
-    )
+    terms = sorted(terms, key=len, reverse=True)
+    forms = "|".join(f"({FORMS.get(t, re.escape(t) + '(?:e?s)?')})" for t in terms)
     found = []
     for match in re.finditer(rf"\b(?:{forms})\b", prose(text), re.IGNORECASE):
         around = [to for start, end, to in links if start <= match.start() < end]
-        term = longest_first[match.lastindex - 1]
-        found.append((term, around[0] if around else None))
+        found.append((terms[match.lastindex - 1], around[0] if around else None))
     return found
 
 
@@ -85,10 +78,8 @@ def wrong_links(texts, terms):
                 found.append(f"{name}: {term!r} is not linked at its first use")
             first.setdefault(term, name)
     links = Counter(to for text in texts.values() for _, to in LINK.findall(text))
-    for term in terms:
-        times = links.pop(glossary.anchor(term), 0)
-        if times != 1:
-            found.append(f"{term!r} is linked {times} times")
+    times = {term: links.pop(glossary.anchor(term), 0) for term in terms}
+    found += [f"{term!r} is linked {n} times" for term, n in times.items() if n != 1]
     return found + [f"no term has the anchor {anchor}" for anchor in links]
 
 
@@ -104,37 +95,15 @@ def early_uses(texts, introduced):
     return found
 
 
-@pytest.fixture(scope="module")
-def entries():
-    return glossary.entries(NOTEBOOKS)
-
-
-@pytest.fixture(scope="module")
-def texts():
-    """Return {name: text}, in the order of the series."""
-    paths = sorted((NOTEBOOKS / "teacher").glob("*.ipynb"))
-    return {path.name: text_of(path) for path in paths}
-
-
-# The notebooks as they are
-
-
-def test_the_stored_glossary_is_the_generated_one(entries):
-    stored = (NOTEBOOKS / "glossary.md").read_text(encoding="utf-8")
-    assert stored == glossary.glossary(entries)
-
-
-def test_every_term_is_linked_once_where_it_is_first_used(texts, entries):
-    assert wrong_links(texts, entries) == []
-
-
-def test_no_term_is_used_before_it_is_introduced(texts, entries):
+def test_terms_are_linked_once_where_first_used_and_introduced_before_use():
+    entries = glossary.entries(NOTEBOOKS)
+    texts = {path.name: text_of(path) for path in sorted(NOTEBOOKS.glob("t*/0*.ipynb"))}
+    assert len(texts) >= 9 and wrong_links(texts, entries) == []
     introduced = {term: path.name for term, (_, path) in entries.items()}
     assert early_uses(texts, introduced) == []
 
 
-# That the tests above can fail
-
+# That the test above can fail
 
 PUSH = "A [push](../glossary.md#push) adds."
 
@@ -156,85 +125,52 @@ def test_a_wrong_link_is_found(wrong, texts):
     assert any(line.startswith(wrong) for line in found), found
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        "# Push",
-        "| push |",
-        "`push` and ```\npush\n```",
-        "[push](02_push.ipynb) ![A push.](push.svg)",
-        "## Words\n\n- **push**: to add.\n\n## Questions",
-        "## Further reading\n\n- A. B., *To push* (2014).",
-        "Those who pushup.",
-    ],
-)
-def test_what_is_not_prose_is_no_use(before):
-    assert wrong_links({"a": f"{before}\n\n{PUSH}\n\nThey pushed."}, ["push"]) == []
-
-
-def test_the_longer_of_two_terms_is_meant():
+def test_the_longer_of_two_terms_is_meant_and_an_early_use_is_found():
     terms = ["server", "round", "parameter server", "round trip"]
     found = uses("Parameter servers and round trips, a server, rounding.", terms)
     assert [term for term, _ in found] == ["parameter server", "round trip", "server"]
-
-
-def test_a_use_before_the_introduction_is_found():
     texts = {"0": "It pulls.", "1": PUSH, "2": "Who pushes, pulls.", "3": "Pull!"}
-    introduced = {"push": "3", "pull": "0"}
-    assert early_uses(texts, introduced) == ["2: 'push' comes in 3"]
+    early = early_uses(texts, {"push": "3", "pull": "0"})
+    assert early == ["2: 'push' comes in 3"]
 
 
 # The command
 
 
-def folder_of(path, **notebooks):
-    """Write teacher's notebooks, one a Words section; return their folder."""
-    (path / "teacher").mkdir()
-    for name, words in notebooks.items():
+def make(folder, *notebooks):
+    """Run the command on notebooks (name, Words section); return its exit status."""
+    (folder / "teacher").mkdir()
+    for name, words in notebooks:
         cell = v4.new_markdown_cell(f"# A\n\n## Words\n\n{words}\n\n## Questions\n\n1.")
-        notebook = v4.new_notebook(cells=[cell])
-        nbformat.write(notebook, path / "teacher" / f"{name}.ipynb")
-    return path
+        path = folder / "teacher" / f"{name}.ipynb"
+        nbformat.write(v4.new_notebook(cells=[cell]), path)
+    return glossary.main([f"--folder={folder}"])
 
 
-def run(folder, *arguments):
-    return glossary.main([f"--folder={folder}", *arguments])
+ALIAS = "- **alias**: a name."
 
 
 def test_the_glossary_is_alphabetical_and_names_the_notebook(tmp_path):
-    one = "- **virtual time**: time that is counted."
-    folder = folder_of(tmp_path, **{"00_a": one, "04b_b": "- **alias**: a name."})
-    assert run(folder) == run(folder, "--check") == 0
-    assert (
-        (folder / "glossary.md")
-        .read_text()
-        .endswith(
-            "\n## alias\n\nA name.\nIntroduced in [notebook 4b](04b_b.ipynb).\n"
-            "\n## virtual time\n\nTime that is counted.\n"
-            "Introduced in [notebook 0](00_a.ipynb).\n"
-        )
+    time = "- **virtual time**: time that is counted."
+    assert make(tmp_path, ("00_a", time), ("04b_b", ALIAS)) == 0
+    text = (tmp_path / "glossary.md").read_text()
+    assert text == glossary.TOP + (
+        "\n## alias\n\nA name.\nIntroduced in [notebook 4b](04b_b.ipynb).\n"
+        "\n## virtual time\n\nTime that is counted.\n"
+        "Introduced in [notebook 0](00_a.ipynb).\n"
     )
 
 
-def test_the_check_finds_a_difference_and_a_missing_file(tmp_path, capsys):
-    folder = folder_of(tmp_path, **{"00_a": "- **alias**: a name."})
-    assert run(folder, "--check") == 1
-    run(folder)
-    folder.joinpath("glossary.md").write_text("# Glossary\n")
-    assert run(folder, "--check") == 1
-    assert "glossary.md is stale" in capsys.readouterr().err
-    assert folder.joinpath("glossary.md").read_text() == "# Glossary\n"
-
-
-def test_a_term_defined_twice_names_both_places(tmp_path, capsys):
-    word = "- **alias**: a name."
-    assert run(folder_of(tmp_path, **{"00_a": word, "01_b": word})) == 2
-    error = capsys.readouterr().err
-    assert "'alias' is defined twice" in error
-    assert "00_a.ipynb" in error and "01_b.ipynb" in error
-
-
-@pytest.mark.parametrize("line", ["- **Alias**: a name.", "- alias: a name.", "Alias."])
-def test_a_line_of_another_form_is_refused(tmp_path, capsys, line):
-    assert run(folder_of(tmp_path, **{"00_a": line})) == 2
-    assert line in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        ([ALIAS, ALIAS], r"'alias' is defined twice: .*0_a\.ipynb and .*1_a\.ipynb"),
+        (["- **Alias**: a name."], "0_a.ipynb: not .*: - .*Alias"),
+        (["- alias: a name."], "0_a.ipynb: not .*: - alias"),
+        (["Alias."], "0_a.ipynb: not .*: Alias"),
+    ],
+)
+def test_a_mistake_in_the_words_is_refused(tmp_path, capsys, words, reason):
+    assert make(tmp_path, *((f"{n}_a", text) for n, text in enumerate(words))) == 2
+    assert re.search(reason, capsys.readouterr().err)
+    assert not (tmp_path / "glossary.md").exists()

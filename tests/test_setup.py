@@ -6,130 +6,109 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from ps_helpers.tools import pins
-
 ROOT = Path(__file__).parent.parent
-PYPROJECT = (ROOT / "pyproject.toml").read_text()
-PROJECT = tomllib.loads(PYPROJECT)["project"]
+TEXT = (ROOT / "pyproject.toml").read_text()
+PYPROJECT = tomllib.loads(TEXT)
+PROJECT, BUILD = PYPROJECT["project"], PYPROJECT["build-system"]["requires"]
+DIRECT = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
 REQUIREMENTS = (ROOT / "requirements.txt").read_text()
-ENVIRONMENT = (ROOT / "environment.yml").read_text()
-PIN_LINES = [line for line in REQUIREMENTS.splitlines() if line[:1] not in ("", "#")]
-
-DIRECT = PROJECT["dependencies"]
-TEST = PROJECT["optional-dependencies"]["test"]
-BUILD = tomllib.loads(PYPROJECT)["build-system"]["requires"]
+PINS = [line for line in REQUIREMENTS.splitlines() if line[:1] not in ("", "#")]
+SUPPORTED = SpecifierSet(PROJECT["requires-python"])
 
 
-def pinned_versions():
-    """Return each pinned name's versions; markers may give it more than one."""
-    versions = {}
-    for pin in map(Requirement, PIN_LINES):
-        [specifier] = pin.specifier
-        versions.setdefault(canonicalize_name(pin.name), []).append(specifier.version)
-    return versions
+def run(*command, folder=ROOT):
+    """Run a module; return what it printed."""
+    command, how = [sys.executable, "-m", *command], {"cwd": folder, "timeout": 120}
+    done = subprocess.run(command, capture_output=True, text=True, **how)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def unmet(requirement):
     """Say what the pins lack of a requirement; None if nothing."""
-    versions = pinned_versions().get(canonicalize_name(requirement.name))
-    if versions is None:
+    name = canonicalize_name(requirement.name)
+    pins = [p for p in map(Requirement, PINS) if canonicalize_name(p.name) == name]
+    versions = [specifier.version for pin in pins for specifier in pin.specifier]
+    if not versions:
         return f"{requirement.name} is not pinned"
-    for version in versions:
-        if not requirement.specifier.contains(version, prereleases=True):
-            return f"{requirement} excludes its pin {version}"
-    return None
+    if not all(requirement.specifier.contains(v, prereleases=True) for v in versions):
+        return f"{requirement} excludes a pin of {versions}"
 
 
 # Pins
 
 
 def test_requirements_are_exact_pins_without_addresses_or_paths():
-    for line in PIN_LINES:
+    for line in PINS:
         assert re.fullmatch(r"[a-z0-9-]+==[a-z0-9.]+( ; [^/#]+)?", line), line
     assert "/" not in REQUIREMENTS
 
 
-@pytest.mark.parametrize("requirement", DIRECT + TEST + BUILD)
-def test_declared_dependency_is_pinned_within_its_bound(requirement):
-    assert unmet(Requirement(requirement)) is None
-
-
 def test_what_the_dependencies_need_is_pinned_too():
     """Follow the installed packages' own requirements to the end."""
-    todo = [Requirement(text) for text in DIRECT + TEST]
-    seen, problems = set(), []
+    todo, seen = [Requirement(text) for text in DIRECT + BUILD], set()
     while todo:
         requirement = todo.pop()
-        for extra in ["", *requirement.extras]:
-            if (requirement.name, extra) in seen:
-                continue
-            seen.add((requirement.name, extra))
-            for text in metadata.requires(requirement.name) or []:
-                needed = Requirement(text)
-                if not needed.marker or needed.marker.evaluate({"extra": extra}):
-                    todo.append(needed)
-                    problems.append(unmet(needed))
+        assert unmet(requirement) is None
+        for extra in {"", *requirement.extras}:
+            if (requirement.name, extra) not in seen:
+                seen.add((requirement.name, extra))
+                needs = map(Requirement, metadata.requires(requirement.name) or [])
+                where = {"extra": extra}
+                todo += [n for n in needs if not n.marker or n.marker.evaluate(where)]
     assert len({name for name, _ in seen}) > 100
-    assert not [problem for problem in problems if problem]
 
 
-def test_every_direct_dependency_says_why_it_is_there():
-    for requirement in DIRECT + TEST:
-        assert re.search(
-            rf'^ +"{re.escape(requirement)}",  # \w.{{10,}}$', PYPROJECT, re.MULTILINE
-        ), f"{requirement} has no reason on its line"
-
-
-def test_ray_is_plain():
+def test_every_direct_dependency_says_why_it_is_there_and_ray_is_plain():
     """Ray's default extra starts a dashboard, and Binder's memory is short."""
-    [ray] = [r for r in map(Requirement, DIRECT + TEST) if r.name == "ray"]
+    for requirement in DIRECT:
+        reason = rf'^ +"{re.escape(requirement)}",  # \w.{{10,}}$'
+        assert re.search(reason, TEXT, re.MULTILINE), requirement
+    [ray] = [r for r in map(Requirement, DIRECT) if r.name == "ray"]
     assert not ray.extras
 
 
-# Conda and Binder
+# What is installed, by pip, conda and Binder
+
+
+def test_a_wheel_holds_all_that_lies_in_the_package(tmp_path):
+    ignored = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(ROOT / "ps_helpers", tmp_path / "ps_helpers", ignore=ignored)
+    for name in ("pyproject.toml", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    options = "--no-deps --no-build-isolation --no-index --quiet --wheel-dir=wheel"
+    run("pip", "wheel", *options.split(), ".", folder=tmp_path)
+    [wheel] = tmp_path.glob("wheel/*.whl")
+    packed = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
+    files = filter(Path.is_file, tmp_path.glob("ps_helpers/**/*"))
+    assert packed == {str(path.relative_to(tmp_path)) for path in files}
+    assert "ps_helpers/lab/benchmark.json" in packed
 
 
 def test_environment_has_the_pins_of_requirements():
-    environment = yaml.safe_load(ENVIRONMENT)
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert environment["channels"] == ["conda-forge"]
-    assert environment["dependencies"] == ["python=3.12", "pip", {"pip": PIN_LINES}]
-
-
-def test_pins_are_replaced_and_the_rest_is_kept():
-    old = "# why\ndependencies:\n  - pip:\n      - gone==1\n"
-    new = pins.replace_pins(old, pins.read_pins("# made\n\na==1\nb==2 ; os == 'nt'\n"))
-    assert new == (
-        "# why\ndependencies:\n  - pip:\n      - a==1\n      - b==2 ; os == 'nt'\n"
-    )
-    with pytest.raises(ValueError, match="pip"):
-        pins.replace_pins("dependencies:\n  - python=3.12\n", [])
+    assert environment["dependencies"] == ["python=3.12", "pip", {"pip": PINS}]
 
 
 def test_binder_makes_python_312_and_installs_pins_before_it_copies_the_project():
     """Its exit status is 0 and its Python 3.10 where it does not read a version."""
-    run = subprocess.run(
-        [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    output = run.stdout + run.stderr
+    output = run("repo2docker", "--no-build", "--debug", ".")
     assert "Building conda environment for python=3.12\n" in output
-    install, copy, package = (
-        output.index(step)
-        for step in ("env update", " src/ ${REPO_DIR}/", "RUN ./postBuild")
-    )
-    assert install < copy < package
+    steps = "env update", " src/ ${REPO_DIR}/", "RUN ./postBuild"
+    places = [output.index(step) for step in steps]
+    assert places == sorted(places)
 
 
 # Make
@@ -157,86 +136,108 @@ def make(tmp_path):
 
     def run(*arguments, broken="nothing", version=(3, 12)):
         log.write_text("")
-        finished = subprocess.run(
-            ["make", f"PYTHON={python}", *arguments],
-            cwd=tmp_path,
-            # No MAKEFLAGS: they would bring the ARGS of the make that runs the tests.
-            env={"PATH": os.environ["PATH"], "BROKEN": broken, "AS": str(version)},
-            capture_output=True,
-            text=True,
+        # No MAKEFLAGS: they would bring the ARGS of the make that runs the tests.
+        names = {"PATH": os.environ["PATH"], "BROKEN": broken, "AS": str(version)}
+        command = ["make", f"PYTHON={python}", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=names, capture_output=True, text=True
         )
-        return finished.returncode, log.read_text().splitlines(), finished.stderr
+        return done.returncode, log.read_text().splitlines(), done.stderr
 
     return run
 
 
 @pytest.mark.parametrize("broken", ["venv", "-r requirements.txt", "-e ."])
-def test_make_starts_again_after_a_failed_install(make, broken):
-    status, _, _ = make("train", broken=broken)
-    assert status != 0
+def test_make_installs_until_it_succeeds_and_then_when_the_pins_change(
+    make, tmp_path, broken
+):
+    assert make("train", broken=broken)[0] != 0
     status, asked, _ = make("train")
-    assert status == 0
-    assert [words.split()[1] for words in asked if words[:2] == "-m"] == [
-        "venv",
-        "pip",
-        "pip",
-        "ps_helpers.parameter_server",
-    ]
-
-
-def test_make_installs_once_until_the_pins_change(make, tmp_path):
-    make("train")
+    modules = [words.split()[1] for words in asked if words.startswith("-m")]
+    assert modules == ["venv", "pip", "pip", "ps_helpers.parameter_server"]
     _, asked, _ = make("train", "ARGS=--num-steps=5")
     assert asked == ["-m ps_helpers.parameter_server --num-workers=4 --num-steps=5"]
     later = (tmp_path / ".venv/installed").stat().st_mtime + 10
     os.utime(tmp_path / "requirements.txt", (later, later))
-    _, asked, _ = make("train")
-    assert any("-r requirements.txt" in words for words in asked)
-    assert not any("venv" in words for words in asked)  # what is there is kept
+    asked = "\n".join(make("train")[1])
+    assert "-r requirements.txt" in asked and "venv" not in asked  # that is kept
 
 
-@pytest.mark.parametrize(
-    ("target", "module"),
-    [
-        ("lab", "jupyterlab"),
-        ("train", "ps_helpers.parameter_server"),
-        ("test", "pytest"),
-        ("notebooks", "ps_helpers.tools.student_notebooks"),
-    ],
-)
-def test_make_fails_where_its_command_fails(make, target, module):
+def test_make_fails_where_its_command_fails(make):
     make("train")
-    status, asked, _ = make(target, broken=module)
-    assert status != 0
-    assert asked[-1].startswith(f"-m {module}")
+    for target, module in {
+        "lab": "jupyterlab",
+        "train": "ps_helpers.parameter_server",
+        "test": "pytest",
+        "weekly": "pytest",
+        "notebooks ARGS=00": "ps_helpers.tools.student_notebooks",
+    }.items():
+        status, asked, _ = make(*target.split(), broken=module)
+        assert status != 0 and asked[-1].startswith(f"-m {module}")
 
 
-@pytest.mark.parametrize("minor", range(10, 16))
-def test_make_refuses_the_pythons_that_the_package_refuses(make, tmp_path, minor):
-    supported = f"3.{minor}" in SpecifierSet(PROJECT["requires-python"])
-    status, _, error = make("train", version=(3, minor))
-    assert (status == 0) == supported
-    assert (tmp_path / ".venv").exists() == supported
-    assert ("This needs Python 3.11, 3.12 or 3.13, and" in error) != supported
+def test_make_executes_a_notebook_again_only_if_something_changed(make, tmp_path):
+    paths = [tmp_path / "notebooks/teacher" / f"{name}.ipynb" for name in ("00", "01")]
+    paths += [tmp_path / "ps_helpers/lab/data.py", tmp_path / "requirements.txt"]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    make("train")
+
+    def executed(*arguments):
+        asked = make("notebooks", *arguments)[1]
+        return [line.split()[2:] for line in asked if "student" in line]
+
+    assert executed() == [["00"], ["01"]]
+    assert executed() == []
+    for path, again in zip(paths, ([["00"]], [["01"]], [["00"], ["01"]]), strict=False):
+        later = (tmp_path / "build/executed/00").stat().st_mtime + 10
+        os.utime(path, (later, later))
+        assert executed() == again
+        os.utime(path, (0, 0))
+    assert executed("ARGS=--check") == [["--check"]]
+
+
+def test_make_refuses_the_pythons_that_the_package_refuses(make, tmp_path):
+    for minor in range(10, 16):
+        status, _, error = make("train", version=(3, minor))
+        assert (
+            (status == 0)
+            == (tmp_path / ".venv").exists()
+            == (f"3.{minor}" in SUPPORTED)
+        )
+        assert ("This needs Python 3.11, 3.12 or 3.13, and" in error) == (status != 0)
+        shutil.rmtree(tmp_path / ".venv", ignore_errors=True)
+
+
+# What runs when
 
 
 def test_ci_runs_the_lowest_and_the_highest_python():
-    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
-    supported = SpecifierSet(PROJECT["requires-python"])
-    minors = [minor for minor in range(30) if f"3.{minor}" in supported]
-    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
-    assert matrix == [f"3.{minors[0]}", f"3.{minors[-1]}"]
+    minors = [f"3.{minor}" for minor in range(30) if f"3.{minor}" in SUPPORTED]
+    for name, job in {"test": "test", "weekly": "all"}.items():
+        workflow = (ROOT / ".github/workflows" / f"{name}.yml").read_text()
+        matrix = yaml.safe_load(workflow)["jobs"][job]["strategy"]["matrix"]
+        assert matrix["python"] == [minors[0], minors[-1]]
 
 
-# Style
+def test_the_weekly_run_tries_other_inputs_and_both_variants():
+    steady, weekly = map(settings.get_profile, ("steady", "weekly"))
+    assert weekly.max_examples == 10 * steady.max_examples
+    assert steady.derandomize and not weekly.derandomize
+    [line] = re.findall(r"^weekly:.*\n\t(.+)", (ROOT / "Makefile").read_text(), re.M)
+    assert "--hypothesis-profile=weekly tests notebooks " in line
+    folders = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
+    assert folders == ["tests", "notebooks/teacher"]
 
 
-@pytest.mark.parametrize(("folder", "columns"), [(".", 88), ("notebooks", 79)])
-def test_ruff_finds_nothing(folder, columns):
-    run = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--line-length", str(columns), folder],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+@pytest.mark.parametrize(
+    "options",
+    [
+        "check",
+        "check --line-length 79 notebooks",
+        "format --check --exclude *.ipynb,*.md",
+    ],
+)
+def test_ruff_finds_nothing(options):
+    run("ruff", *options.split())

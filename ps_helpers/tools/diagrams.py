@@ -3,9 +3,13 @@
 python -m ps_helpers.tools.diagrams writes notebooks/figures/*.svg.
 """
 
+import sys
+from functools import partial
 from pathlib import Path
 
-FOLDER = Path("notebooks/figures")
+from ps_helpers.tools import command
+
+SERIES = Path(__file__).parents[2] / "notebooks"
 WIDTH, HEIGHT = 720, 310
 TEXT, GREY, NEW = "#222222", "#6E6E6E", "#D55E00"
 NEW_TEXT = "#B34700"  # the same hue, but dark enough for letters
@@ -16,11 +20,13 @@ TOP, BOTTOM = 98, 192  # of the arrows: between the server and the workers
 HEAD = 10  # length of an arrow's head
 
 
-def text(x, y, words, size=14, colour=TEXT, bold=False, anchor="middle"):
+def text(x, y, words, size=14, colour=TEXT, bold=False, anchor="middle", step=18):
+    """Return words, each of their lines by itself."""
     weight = ' font-weight="bold"' if bold else ""
-    return (
-        f'<text x="{x}" y="{y}" font-size="{size}" fill="{colour}"{weight} '
-        f'text-anchor="{anchor}">{words}</text>'
+    return "\n".join(
+        f'<text x="{x}" y="{y + step * i}" font-size="{size}" fill="{colour}"{weight} '
+        f'text-anchor="{anchor}">{line}</text>'
+        for i, line in enumerate(str(words).split("\n"))
     )
 
 
@@ -33,9 +39,11 @@ def box(x, y, width, height, colours, radius=8, stroke=1.5, dashed=False):
     )
 
 
-def process(x, y, width, height):
-    """Return the dashed outline that marks a process."""
-    return box(x, y, width, height, ("none", TEXT), radius=12, dashed=True)
+def process(x, y, width, height, words=""):
+    """Return the dashed outline that marks a process, and its name."""
+    outline = box(x, y, width, height, ("none", TEXT), radius=12, dashed=True)
+    name = text(x + 16, y + 24, words, bold=True, anchor="start")
+    return f"{outline}\n{name}" if words else outline
 
 
 def arrow(*points, new=False):
@@ -84,25 +92,27 @@ def rows(middle, width, words):
     return [*stack, text(middle, 289, words, 13)]
 
 
+def worker(number, middle):
+    return [
+        box(middle - 54, BOTTOM + 4, 108, 48, WORKER),
+        text(middle, BOTTOM + 23, f"worker {number}", bold=True),
+        text(middle, BOTTOM + 43, "gradient", 13),
+        *rows(middle, 66, f"shard {number}"),
+    ]
+
+
 def system(pull, push, new=False):
     """Return the server, four workers on their shards, and the arrows between."""
     parts = weights(130, 460, "parameter server", "weights by key", SERVER)
     for number, middle in enumerate(COLUMNS):
         parts += [
-            box(middle - 54, BOTTOM + 4, 108, 48, WORKER),
-            text(middle, BOTTOM + 23, f"worker {number}", bold=True),
-            text(middle, BOTTOM + 43, "gradient", 13),
+            *worker(number, middle),
             arrow((middle - 10, TOP - 4), (middle - 10, BOTTOM), new=new),
             arrow((middle + 10, BOTTOM), (middle + 10, TOP - 4), new=new),
-            *rows(middle, 66, f"shard {number}"),
         ]
     colour = NEW_TEXT if new else TEXT
-    for side, anchor, words in ((-22, "end", pull), (442, "start", push)):
-        for line, part in enumerate(words.split("\n")):
-            parts.append(
-                text(150 + side, 130 + 18 * line, part, 14, colour, new, anchor)
-            )
-    return parts
+    parts.append(text(128, 130, pull, 14, colour, new, "end"))
+    return [*parts, text(592, 130, push, 14, colour, new, "start")]
 
 
 def idea():
@@ -118,8 +128,7 @@ def one_process():
     return picture(
         "Training in one process",
         "A loop: read the weights, compute the gradient of a batch, add the update.",
-        process(12, 10, 696, 290),
-        text(28, 34, "one process", bold=True, anchor="start"),
+        process(12, 10, 696, 290, "one process"),
         *weights(210, 300, "weights", "by key", PALE),
         arrow((left, TOP - 4), (left, BOTTOM - 2)),
         arrow((right, BOTTOM - 2), (right, TOP - 4)),
@@ -135,8 +144,7 @@ def push_and_pull():
     return picture(
         "Push and pull in one process",
         "Inside one process four workers pull from and push to a server object.",
-        process(12, 10, 696, 290),
-        text(28, 34, "one process", bold=True, anchor="start"),
+        process(12, 10, 696, 290, "one process"),
         *system("pull: read\nthe weights", "push: add\nan update", new=True),
     )
 
@@ -150,55 +158,19 @@ def ray_actors():
         box(22, 22, 84, 68, PALE),
         text(64, 52, "driver", 16, bold=True),
         text(64, 73, "notebook", 13),
-        text(659, 40, "each dashed", 13),
-        text(659, 58, "box is", 13),
-        text(659, 76, "a process", 13),
+        text(659, 40, "each dashed\nbox is\na process", 13),
     ]
     bus = 158
     for middle in COLUMNS[:-1]:  # what the handle's way crosses is interrupted
         parts.append(box(middle - 16, bus - 5, 32, 10, ("#FFFFFF", "none"), 0))
-    for middle in COLUMNS:
-        end = middle - 36
-        points = (64, 92), (64, bus), (end, bus), (end, BOTTOM + 3)
-        parts.append(arrow(*points, new=True))
+    for end in (middle - 36 for middle in COLUMNS):
+        way = (64, 92), (64, bus), (end, bus), (end, BOTTOM + 3)
+        parts.append(arrow(*way, new=True))
     parts.append(text(206, bus - 9, "handle", 14, NEW_TEXT, bold=True))
     return picture(
         "Server and workers as processes",
         "The driver hands the server's handle to four workers, each its own process.",
         *parts,
-    )
-
-
-def bar(y, words):
-    """Return a highlighted bar across the workers' columns, with words in it."""
-    return [
-        box(136, y, 448, 26, ("#FFF3EA", NEW), 6, stroke=3),
-        text(360, y + 18, words, 14, NEW_TEXT, bold=True),
-    ]
-
-
-def waiting():
-    """Return the system with a gate in the way of the pulls."""
-    gate = 132
-    parts = system("pull: when\nthe rule\nlets you go", "push: add\nan update")
-    for middle in COLUMNS:
-        parts.append(arrow((middle - 10, gate + 26), (middle - 10, BOTTOM), new=True))
-    return picture(
-        "A rule between server and workers",
-        "Pushes reach the server at once; pulls pass a gate, the rule of waiting.",
-        *parts,
-        *bar(gate, "the rule: whose updates count, and who goes on?"),
-    )
-
-
-def virtual_time():
-    """Return the system with a queue of events in place of the messages."""
-    parts = system("pull", "push")
-    return picture(
-        "Workers and server in virtual time",
-        "Messages go through a queue of events that is sorted by virtual time.",
-        *parts,
-        *bar(128, "queue: 12.0 ms worker 2, 12.4 ms worker 0, …"),
     )
 
 
@@ -212,10 +184,7 @@ def many_servers():
             text(middle, 44, f"server {number}", 16, bold=True),
             box(middle - 54, 57, 108, 23, ("#FFFFFF", SERVER[1]), 4),
             text(middle, 73, piece, 13),
-            box(middle - 54, BOTTOM + 4, 108, 48, WORKER),
-            text(middle, BOTTOM + 23, f"worker {number}", bold=True),
-            text(middle, BOTTOM + 43, "gradient", 13),
-            *rows(middle, 66, f"shard {number}"),
+            *worker(number, middle),
             arrow((middle, TOP + 18), (middle, TOP - 6), new=True),
             arrow((middle, BOTTOM - 20), (middle, BOTTOM + 2), new=True),
         ]
@@ -224,92 +193,103 @@ def many_servers():
                 f'<path d="M{middle},{BOTTOM - 18} L{other},{TOP + 16}" '
                 f'stroke="{NEW}" stroke-width="1.8"/>'
             )
-    for line, (left, right) in enumerate((("pull", "push"), ("from all", "to all"))):
-        y = 137 + 18 * line
-        parts.append(text(112, y, left, 14, NEW_TEXT, True, "end"))
-        parts.append(text(608, y, right, 14, NEW_TEXT, True, "start"))
     return picture(
         "Many servers",
         "Four servers hold a piece of the weights each; every worker asks all four.",
         *parts,
+        text(112, 137, "pull\nfrom all", 14, NEW_TEXT, True, "end"),
+        text(608, 137, "push\nto all", 14, NEW_TEXT, True, "start"),
     )
 
 
-def shared_memory():
-    """Return the system with a table that all processes have in their memory."""
-    return picture(
+BARRED = {  # top and words of a bar, title, description, pull, push, which is new
+    "waiting": (
+        (132, "the rule: whose updates count, and who goes on?"),
+        "A rule between server and workers",
+        "Pushes reach the server at once; pulls pass a gate, the rule of waiting.",
+        ("pull: when\nthe rule\nlets you go", "push: add\nan update", "pull"),
+    ),
+    "virtual_time": (
+        (128, "queue: 12.0 ms worker 2, 12.4 ms worker 0, …"),
+        "Workers and server in virtual time",
+        "Messages go through a queue of events that is sorted by virtual time.",
+        ("pull", "push", None),
+    ),
+    "shared_memory": (
+        (132, "one table in the memory of all processes"),
         "Shared memory",
         "Weights and updates lie in one table; messages carry the number of a row.",
-        *system("row 2", "it is\nthere"),
-        *bar(132, "one table in the memory of all processes"),
-    )
-
-
-def fewer_bytes():
-    """Return the system with a highlighted bar in the way of the pushes."""
-    bar_top = 132
-    parts = system("pull", "push:\nfew bytes")
-    for middle in COLUMNS:
-        parts.append(arrow((middle + 10, bar_top), (middle + 10, TOP - 4), new=True))
-    return picture(
+        ("row 2", "it is\nthere", None),
+    ),
+    "fewer_bytes": (
+        (132, "compress: send 1 number in 100, keep the rest"),
         "Pushes with fewer bytes",
         "Each push is compressed: one number in a hundred is sent, the rest is kept.",
-        *parts,
-        *bar(bar_top, "compress: send 1 number in 100, keep the rest"),
-    )
+        ("pull", "push:\nfew bytes", "push"),
+    ),
+}
 
 
-READY = 7  # how many of these notebooks are written
-NOTEBOOKS = [  # title | what it is about
-    "Start here||the idea, and is|this machine|ready?",
-    "One process||read, gradient,|add: a step|of training",
-    "Push and pull||workers share|one server,|in turns",
-    "Ray actors||four workers at|the same time,|really",
-    "Waiting||who waits for|whom, and|how long",
-    "Many servers||keys spread|over several|processes",
-    "The price of|a message|what bytes and|copies cost",
-    "When things|die|no update lost,|none twice",
-    "A cluster||several|computers, and|one is lost",
-    "A thousand|workers|when all-reduce|is better",
+def barred(bar, title, description, words):
+    """Return the system with a highlighted bar in the way of its messages."""
+    (y, inscription), (pull, push, new) = bar, words
+    parts = system(pull, push)
+    for way, x, start, end in ("pull", -10, y + 26, BOTTOM), ("push", 10, y, TOP - 4):
+        for middle in COLUMNS if way == new else ():
+            parts.append(arrow((middle + x, start), (middle + x, end), new=True))
+    parts.append(box(136, y, 448, 26, ("#FFF3EA", NEW), 6, stroke=3))
+    parts.append(text(360, y + 18, inscription, 14, NEW_TEXT, bold=True))
+    return picture(title, description, *parts)
+
+
+NOTEBOOKS = [  # title, what it is about
+    ("Start here", "the idea, and is\nthis machine\nready?"),
+    ("One process", "read, gradient,\nadd: a step\nof training"),
+    ("Push and pull", "workers share\none server,\nin turns"),
+    ("Ray actors", "four workers at\nthe same time,\nreally"),
+    ("Waiting", "who waits for\nwhom, and\nhow long"),
+    ("Many servers", "keys spread\nover several\nprocesses"),
+    ("The price of\na message", "what bytes and\ncopies cost"),
+    ("When things\ndie", "no update lost,\nnone twice"),
+    ("A cluster", "several\ncomputers, and\none is lost"),
+    ("A thousand\nworkers", "when all-reduce\nis better"),
 ]
+
+
+def ready():
+    """Return how many notebooks of the series are written; 04b belongs to 04."""
+    return len({path.name[:2] for path in SERIES.glob("teacher/*.ipynb")})
 
 
 def series_map():
     parts = []
-    for number, lines in enumerate(NOTEBOOKS):
+    for number, (title, about) in enumerate(NOTEBOOKS):
         row, column = divmod(number, 5)
-        x, y, ready = 15 + 141 * column, 15 + 148 * row, number < READY
-        parts.append(box(x, y, 126, 132, PALE if ready else WHITE, dashed=not ready))
-        parts.append(text(x + 63, y + 20, number, 15, bold=True))
-        first, second, *about = lines.split("|")
-        for line, part in enumerate(filter(None, [first, second])):
-            parts.append(text(x + 63, y + 40 + 17 * line, part, 14, bold=True))
-        for line, part in enumerate(about):
-            top = y + (78 if second else 62)
-            parts.append(text(x + 63, top + 17 * line, part, 13))
-        if not ready:
+        x, y, done = 15 + 141 * column, 15 + 148 * row, number < ready()
+        parts += [
+            box(x, y, 126, 132, PALE if done else WHITE, dashed=not done),
+            text(x + 63, y + 20, number, 15, bold=True),
+            text(x + 63, y + 40, title, bold=True, step=17),
+            text(x + 63, y + (78 if "\n" in title else 62), about, 13, step=17),
+        ]
+        if not done:
             parts.append(text(x + 63, y + 122, "planned", 13, "#595959"))
     return picture(
         "The map of the series",
-        "Ten notebooks in reading order; the first seven are ready, three are planned.",
+        f"Ten notebooks in reading order; notebooks 0 to {ready() - 1} are ready.",
         *parts,
     )
 
 
-PICTURES = {
-    "idea.svg": idea,
-    "map.svg": series_map,
-    "one_process.svg": one_process,
-    "push_and_pull.svg": push_and_pull,
-    "ray_actors.svg": ray_actors,
-    "waiting.svg": waiting,
-    "virtual_time.svg": virtual_time,
-    "many_servers.svg": many_servers,
-    "shared_memory.svg": shared_memory,
-    "fewer_bytes.svg": fewer_bytes,
-}
+DRAWN = idea, one_process, push_and_pull, ray_actors, many_servers
+PICTURES = {f"{draw.__name__}.svg": draw for draw in DRAWN} | {"map.svg": series_map}
+PICTURES |= {f"{name}.svg": partial(barred, *parts) for name, parts in BARRED.items()}
+
+
+def make(folder):
+    """Return {path: picture}."""
+    return {folder / "figures" / name: draw() for name, draw in PICTURES.items()}
 
 
 if __name__ == "__main__":
-    for name, draw in PICTURES.items():
-        (FOLDER / name).write_text(draw())
+    sys.exit(command.keep(__doc__, make))

@@ -1,16 +1,14 @@
 """Write the series' glossary from the Words sections of the teacher's notebooks.
 
-python -m ps_helpers.tools.glossary writes notebooks/glossary.md, with --check it only
-compares. Exit status: 0 for success, 1 for a difference that --check found, 2 for a
-mistake in a Words section.
+python -m ps_helpers.tools.glossary writes notebooks/glossary.md, --check compares.
 """
 
-import argparse
 import re
 import sys
-from pathlib import Path
 
-from ps_helpers.tools.student_notebooks import SourceError, find, read
+from ps_helpers.tools import command
+from ps_helpers.tools.command import SourceError
+from ps_helpers.tools.student_notebooks import find, read
 
 NAME = "glossary.md"
 # Lower case, so that JupyterLab, GitHub and Sphinx make the same anchor of a heading.
@@ -58,37 +56,20 @@ def entries(folder):
     return found
 
 
-def glossary(found):
-    """Return the text of the glossary, in alphabetical order."""
+def make(folder):
+    """Return {path: text of the glossary}, in alphabetical order."""
     parts = [TOP]
-    for term, (definition, path) in sorted(found.items()):
+    for term, (definition, path) in sorted(entries(folder).items()):
         parts.append(
             f"\n## {term}\n\n{definition[0].upper()}{definition[1:]}\n"
             f"Introduced in [notebook {number(path)}]({path.name}).\n"
         )
-    return "".join(parts)
+    return {folder / NAME: "".join(parts)}
 
 
 def main(arguments=None):
     """Run the command with these arguments; return its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="only say what differs")
-    parser.add_argument("--folder", type=Path, default=Path("notebooks"))
-    options = parser.parse_args(arguments)
-    path = options.folder / NAME
-    try:
-        text = glossary(entries(options.folder))
-    except SourceError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if not options.check:
-        path.write_text(text, encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != text:
-        print(
-            f"{path} is stale: run python -m ps_helpers.tools.glossary", file=sys.stderr
-        )
-        return 1
-    return 0
+    return command.keep(__doc__, make, arguments)
 
 
 if __name__ == "__main__":

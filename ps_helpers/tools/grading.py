@@ -4,7 +4,6 @@ Each notebook becomes an assignment of its own name, with all that it links to.
 Made again, the folder gets the newest notebooks and keeps whatever else is in it.
 """
 
-import argparse
 import json
 import re
 import shutil
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import nbformat
 
-from ps_helpers.tools.student_notebooks import PARENT_LINK, SourceError, sources
+from ps_helpers.tools import command
+from ps_helpers.tools.student_notebooks import PARENT_LINK, sources
 
 PARENTS_FILE = re.compile(r"\]\(\.\./([^)#]+)")
 NOTEBOOK = re.compile(r"\]\((\w+)\.ipynb")
@@ -89,22 +89,13 @@ def make_course(course, folder):
     settings = course / "nbgrader_config.py"
     if not settings.exists():
         settings.write_text(SETTINGS)
-    return [path.stem for path, _, _ in found]
+    print(f"{course}: {', '.join(path.stem for path, _, _ in found)}")
 
 
 def main(arguments=None):
     """Run the command with these arguments; return its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("course", type=Path, metavar="COURSE", help="e.g. ../course")
-    parser.add_argument("--folder", type=Path, default=Path("notebooks"))
-    options = parser.parse_args(arguments)
-    try:
-        assignments = make_course(options.course, options.folder)
-    except SourceError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"{options.course}: {', '.join(assignments)}")
-    return 0
+    course = {"type": Path, "metavar": "COURSE", "help": "e.g. ../course"}
+    return command.run(__doc__, make_course, arguments=arguments, course=course)
 
 
 if __name__ == "__main__":

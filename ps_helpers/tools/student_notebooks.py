@@ -3,22 +3,24 @@
 The teacher's notebook is the source; the student's differs in its solutions, in the
 cells tagged "teacher", in links and in nbgrader's metadata, which exercises in the
 teacher's get from here. Both are stored executed. Whatever might let a solution
-through is an error. Exit status: 0 for success, 1 for a difference that --check found,
-2 for a mistake in the sources, a cell that raised or a wrong call.
+through is an error.
 """
 
-import argparse
 import copy
 import difflib
 import os
 import re
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
+
+from ps_helpers.tools import command
+from ps_helpers.tools.command import SourceError
 
 MARKERS = BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "# YOUR CODE HERE", "raise NotImplementedError"
@@ -30,10 +32,6 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-
-
-class SourceError(ValueError):
-    """A notebook from which nothing may be written."""
 
 
 def resembles_marker(text):
@@ -75,11 +73,9 @@ def without_solutions(source):
 
 def solution_lines(cell):
     """Return the lines of a cell's solution that are neither empty nor comments."""
-    lines = [line.strip() for line in cell.source.splitlines()]
-    if cell.cell_type != "code" or BEGIN not in lines:
-        return []
-    solution = "\n".join(lines).partition(BEGIN)[2].partition(END)[0].splitlines()
-    return [line for line in solution if line and not line.startswith("#")]
+    solution = cell.source.partition(BEGIN)[2].partition(END)[0]
+    lines = map(str.strip, solution.splitlines() if cell.cell_type == "code" else ())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def mark_exercises(notebook):
@@ -107,11 +103,6 @@ def mark_exercises(notebook):
             marked.metadata["nbgrader"] = nbformat.from_dict(marks)
 
 
-def is_stored(output):
-    """Return whether an output is kept: no bars of progress, and no live widgets."""
-    return output.get("name") != "stderr" and WIDGET not in output.get("data", {})
-
-
 def normalise(notebook):
     """Bring a notebook into the form in which it is stored; return it.
 
@@ -125,7 +116,8 @@ def normalise(notebook):
         for name in set(cell.metadata) - {"tags", "collapsed", "jupyter"}:
             del cell.metadata[name]
         if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if is_stored(out)]
+            shown = (out for out in cell.outputs if out.get("name") != "stderr")
+            cell.outputs = [out for out in shown if WIDGET not in out.get("data", ())]
     mark_exercises(notebook)
     return notebook
 
@@ -247,22 +239,25 @@ def form_differences(notebook):
     if counts != list(range(1, len(code) + 1)):
         yield "not stored executed from top to bottom"
     if code and not any(cell.outputs for cell in code):
-        yield "not stored executed: there are no outputs"
+        yield "there are no outputs"
     if notebook != normalise(copy.deepcopy(notebook)):
         yield "metadata or stderr outputs are not what this command stores"
 
 
 def cell_differences(expected, stored):
-    """Yield how the cells of a stored notebook differ from the expected ones."""
-    if len(expected.cells) != len(stored.cells):
-        yield f"number of cells: {len(stored.cells)}, not {len(expected.cells)}"
-    for one, other in zip(expected.cells, stored.cells, strict=False):
-        if one.id != other.id:
-            yield f"cell {other.id} stands where {one.id} belongs"
-            return  # what follows is shifted
-        for part in sorted({*one, *other} - {"outputs", "execution_count"}):
-            if one.get(part) != other.get(part):
-                yield f"cell {one.id}: {part} differs"
+    """Yield the first cell in which a stored notebook differs from the expected one."""
+    for pair in zip_longest(expected.cells, stored.cells, fillvalue={"id": "missing"}):
+        cell, other = (
+            {
+                key: cell[key]
+                for key in cell
+                if key not in ("outputs", "execution_count")
+            }
+            for cell in pair
+        )
+        if cell != other:
+            yield f"cell {other['id']} differs from {cell['id']}"
+            break
     if "SOLUTION" in nbformat.writes(stored):
         yield "leaks a solution's marker"
 
@@ -273,35 +268,20 @@ def differences(folder, names=()):
     for path, teacher, expected in sources(folder, names):
         found += [f"{path}: {line}" for line in form_differences(teacher)]
         path = folder / path.name
-        if not path.exists():
-            found.append(f"{path}: no student notebook")
-            continue
-        stored = read(path)
-        lines = [*form_differences(stored), *cell_differences(expected, stored)]
+        if path.exists():
+            stored = read(path)
+            lines = [*form_differences(stored), *cell_differences(expected, stored)]
+        else:
+            lines = ["no student notebook"]
         found += [f"{path}: {line}" for line in lines]
+    print(len(find(folder, names)), "notebooks", "differ" if found else "agree")
     return found
 
 
 def main(arguments=None):
     """Run the command with these arguments; return its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="e.g. 02; else all")
-    parser.add_argument("--check", action="store_true", help="only say what differs")
-    parser.add_argument("--folder", type=Path, default=Path("notebooks"))
-    options = parser.parse_args(arguments)
-    try:
-        if not options.check:
-            write(options.folder, options.names)
-            return 0
-        found = differences(options.folder, options.names)
-    except SourceError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if found:
-        print(*found, sep="\n", file=sys.stderr)
-        return 1
-    print(len(find(options.folder, options.names)), "notebooks agree")
-    return 0
+    names = {"nargs": "*", "metavar": "NAME", "help": "e.g. 02; else all"}
+    return command.run(__doc__, write, differences, arguments, names=names)
 
 
 if __name__ == "__main__":

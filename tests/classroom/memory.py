@@ -5,13 +5,12 @@ A JupyterLab is started for each notebook under control groups (versions 1 and 2
 and watches it, as for a student; the cells are sent to the kernel's own sockets,
 past the server's web socket, so that no browser is needed. They run in a copy of
 .venv, so that the files that they read count as theirs and not as somebody else's.
-What stands in the README is replaced. Where control groups cannot be written, the
-processes' proportional set sizes (PSS) are added up twice a second instead, without
-any limit.
+What stands in the README is replaced. Control groups must be writable: run it as root.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -20,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -28,8 +26,8 @@ from pathlib import Path
 
 import nbformat
 import psutil
+from in_jupyterlab import PROJECT, JupyterLab
 from jupyter_client import BlockingKernelClient
-from lab import PROJECT, Lab
 
 ENVIRONMENT = PROJECT / ".venv"
 CGROUPS = Path("/sys/fs/cgroup")
@@ -51,15 +49,14 @@ class Result:
     name: str
     seconds: float
     peak: int  # bytes
-    hits: int | None  # how often the limit was reached; None without a limit
+    hits: int  # how often the limit was reached
     alive: bool
     error: str = ""
 
     def line(self):
-        hits = "no limit" if self.hits is None else self.hits
         alive, peak = "yes" if self.alive else "NO", f"{self.peak / 1e9:.2f}"
         seconds = f"{self.seconds:.0f}"
-        return LINE.format(self.name, seconds, peak, hits, alive, self.error)
+        return LINE.format(self.name, seconds, peak, self.hits, alive, self.error)
 
 
 class Limits:
@@ -142,31 +139,19 @@ def read_count(path, key):
     return int(counts.get(key, 0))
 
 
-class MeasuredLab(Lab):
-    """A JupyterLab under limits, or, without them, under the eyes of a thread."""
+class MeasuredLab(JupyterLab):
+    """A JupyterLab under limits, run by the Python of a copy of .venv."""
 
     def __init__(self, folder, limits, environment):
-        self.python = environment / "bin" / "python"
-        self.limits, self.most, self.stopped = limits, 0, threading.Event()
+        self.limits, self.python = limits, environment / "bin" / "python"
         super().__init__(folder)
-        if not limits:
-            threading.Thread(target=self._sample, daemon=True).start()
 
     def _command(self):
-        command = [self.python, *super()._command()[1:]]
-        return self.limits.command(command) if self.limits else command
+        return self.limits.command(super()._command())
 
     def _environment(self):
         home = str(self.folder)
         return super()._environment() | {"TMPDIR": home, "JUPYTER_RUNTIME_DIR": home}
-
-    def _sample(self):
-        while not self.stopped.wait(0.5):
-            total = 0
-            for process in self._marked():
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_full_info().pss
-            self.most = max(self.most, total)
 
     def open(self, name):
         """Open a notebook as the browser does; return its kernel."""
@@ -182,10 +167,6 @@ class MeasuredLab(Lab):
         with urllib.request.urlopen(request, timeout=60) as answer:
             kernel = json.loads(answer.read())["kernel"]["id"]
         return Kernel(self.folder / f"kernel-{kernel}.json")
-
-    def stop(self):
-        self.stopped.set()
-        super().stop()
 
 
 class Kernel:
@@ -231,54 +212,46 @@ class Kernel:
         return next(filter(None, map(self.run, sources)), "")
 
 
-def read_cells(name):
-    """Return the sources of the code cells of a student notebook."""
+def read_cells(name, until="\0"):
+    """Return the code cells of a student notebook, up to the first that has a text."""
     notebook = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def read_cells_until_stop(name):
-    """Return the sources of the cells before the one that stops Ray."""
-    cells = read_cells(name)
-    stops = (i for i, source in enumerate(cells) if "session.stop(" in source)
-    return cells[: next(stops, len(cells))]
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return [*itertools.takewhile(lambda source: until not in source, cells)]
 
 
 @contextlib.contextmanager
-def measured_lab(make_limits, environment=ENVIRONMENT):
+def measured_lab(environment=ENVIRONMENT):
     """Open a JupyterLab on a cold disk; leave neither process nor group behind."""
     drop_cached_files(environment)
     with contextlib.ExitStack() as stack:
         # Short, for Ray's sockets are in it and their path may have 107 characters.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-"))
-        limits = make_limits()
-        if limits:
-            stack.callback(limits.remove)
+        limits = Limits()
+        stack.callback(limits.remove)
         lab = MeasuredLab(Path(folder), limits, environment)
         stack.callback(lab.stop)
         lab.wait_until_ready()
-        if limits and lab.process.pid not in limits.pids():
+        if lab.process.pid not in limits.pids():
             raise Refused("JupyterLab does not run in its control group")
         yield lab
 
 
-def measure(name, make_limits, left=(), environment=ENVIRONMENT):
+def measure(name, left=(), environment=ENVIRONMENT):
     """Run a notebook in a JupyterLab, perhaps with kernels of others left running."""
-    with measured_lab(make_limits, environment) as lab:
-        kernels = []
+    with measured_lab(environment) as lab:
+        kernels, limits = [], lab.limits
         for before in left:
             kernels.append(lab.open(before))
-            if error := kernels[-1].run_all(read_cells_until_stop(before)):
+            if error := kernels[-1].run_all(read_cells(before, until="session.stop(")):
                 raise Refused(f"{before} did not run: {error}")
         start = time.monotonic()
         kernels.append(lab.open(name))
         error = kernels[-1].run_all(read_cells(name))
-        seconds, limits = time.monotonic() - start, lab.limits
-        if limits and limits.killed():
-            error += f" ({limits.killed()} processes killed for want of memory)"
-        peak, hits = (limits.peak(), limits.hits()) if limits else (lab.most, None)
+        seconds = time.monotonic() - start
+        if killed := limits.killed():
+            error += f" ({killed} processes killed for want of memory)"
         alive = all(kernel.alive() for kernel in kernels)
-        return Result(name, seconds, peak, hits, alive, error)
+        return Result(name, seconds, limits.peak(), limits.hits(), alive, error)
 
 
 @contextlib.contextmanager
@@ -313,40 +286,27 @@ def replace_cells(text, result):
     if len(rows) != 1 or lines[rows[0]].count("|") != len(titles) - 1:
         raise Refused(f"README.md has no row for {result.name} in its table of times.")
     parts = lines[rows[0]].split("|")
-    for column, value in zip(
-        COLUMNS, (f"{result.seconds:.0f} s", f"{result.peak / 1e9:.1f} GB"), strict=True
-    ):
+    values = f"{result.seconds:.0f} s", f"{result.peak / 1e9:.1f} GB"
+    for column, value in zip(COLUMNS, values, strict=True):
         parts[titles.index(column)] = f" {value} "
     lines[rows[0]] = "|".join(parts)
     return "".join(lines)
 
 
-def choose_limits():
-    """Return what makes the limits; say so where there can be none."""
-    try:
-        Limits().remove()
-        return Limits
-    except Refused as error:
-        if not hasattr(psutil.Process().memory_full_info(), "pss"):
-            raise Refused(f"{error}, nor does the system tell PSS.") from error
-        print(f"No limit, sums of PSS, README.md stays as it is: {error}.")
-        return lambda: None
-
-
 def report(names, left=()):
     """Measure notebooks, print a line for each, and write the README's table."""
-    readme, make_limits, failed = PROJECT / "README.md", choose_limits(), False
-    write = make_limits is Limits and not left
-    for name in names if write else ():  # a missing row is told before the runs
+    readme, failed = PROJECT / "README.md", False
+    Limits().remove()  # what is refused is told before the runs,
+    for name in names if not left else ():  # and so is a missing row
         replace_cells(readme.read_text(), Result(name, 0, 0, 0, True))
     print(HEADER, flush=True)
     with copied_environment() as environment:
         for name in names:
-            result = measure(name, make_limits, left, environment)
+            result = measure(name, left, environment)
             print(result.line(), flush=True)
             well = result.alive and not result.error
             failed = failed or not well
-            if write and well:
+            if well and not left:
                 readme.write_text(replace_cells(readme.read_text(), result))
     return int(failed)
 
@@ -356,23 +316,15 @@ def main(arguments=None):
     known = sorted(path.stem for path in (PROJECT / "notebooks").glob("*.ipynb"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
-    parser.add_argument(
-        "--left",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="first leave the kernel of this notebook running, with its Ray; README.md "
-        "stays as it is",
-    )
+    first = "first leave its kernel and Ray running; README.md stays as it is"
+    parser.add_argument("--left", action="append", default=[], help=first)
     options = parser.parse_args(arguments)
-    names = options.names or known
-    for name in [*names, *options.left]:
-        if name not in known:
-            parser.error(f"there is no notebook {name}: there are {', '.join(known)}")
+    if unknown := {*options.names, *options.left} - {*known}:
+        parser.error(f"no notebook {', '.join(unknown)}: there are {', '.join(known)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then, too
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and in the background
     try:
-        return report(names, options.left)
+        return report(options.names or known, options.left)
     except Refused as error:
         print(error, file=sys.stderr)
         return 2

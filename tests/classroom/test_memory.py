@@ -38,20 +38,16 @@ def test_only_the_two_cells_of_the_notebook_are_replaced():
     assert memory.replace_cells(written, result()) == expected
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_a_missing_row_is_an_error_in_one_sentence():
+    for text in (
         README.replace("01_one.ipynb", "01_uno.ipynb"),
-        README.replace("| T1 | M1 |", "| T1 |"),
+        README.replace("| T1 | M1 |", "| T1 |"),  # a cell too few
         README.replace("peak memory", "peak"),
-        README + README.splitlines()[3],
+        README + README.splitlines()[3],  # two rows
         "",
-    ],
-    ids=["no row", "a cell too few", "no column", "two rows", "empty"],
-)
-def test_a_missing_row_is_an_error_in_one_sentence(text):
-    with pytest.raises(memory.Refused, match=r"^README.md has no row for 01_one in .*"):
-        memory.replace_cells(text, result())
+    ):
+        with pytest.raises(memory.Refused, match="^README.md has no row for 01_one in"):
+            memory.replace_cells(text, result())
 
 
 def test_the_readme_has_a_row_for_each_notebook():
@@ -60,130 +56,80 @@ def test_the_readme_has_a_row_for_each_notebook():
         memory.replace_cells(text, result(path.stem))
 
 
-def test_a_line_tells_the_result_and_that_there_was_no_limit():
-    line = memory.LINE.format("01_one", "12", "1.55", "0", "yes", "")
-    assert result().line() == line
-    assert "NO" in result(alive=False, error="the kernel died").line()
-    assert "no limit" in result(hits=None).line()
-
-
 # What is read from a notebook
 
 
 def test_the_cells_before_the_end_of_ray_are_those_of_a_kernel_left_running():
     cells = memory.read_cells("03_ray_actors")
-    before = memory.read_cells_until_stop("03_ray_actors")
+    before = memory.read_cells("03_ray_actors", until="session.stop(")
     assert before == cells[: len(before)]
     assert "session.start(" in " ".join(before)
     assert "session.stop(" in cells[len(before)]
-    assert memory.read_cells_until_stop(CHEAPEST) == memory.read_cells(CHEAPEST)
 
 
 # The files of control groups
 
 
-@pytest.fixture
-def limits(tmp_path):
-    """Return limits on folders of plain files, of either version."""
-
-    def make(version, files):
-        for name, content in files.items():
-            (tmp_path / name).write_text(content)
-        made = object.__new__(memory.Limits)
-        made.version, made.memory, made.folders = version, tmp_path, [tmp_path]
-        return made
-
-    return make
+def limits(folder, version, files=()):
+    """Return limits on a folder of plain files, of either version."""
+    for name, content in dict(files).items():
+        (folder / name).write_text(content)
+    made = object.__new__(memory.Limits)
+    made.version, made.memory, made.folders = version, folder, [folder]
+    return made
 
 
+KILLED = "oom_kill 2\n"
 V1 = {
     "memory.max_usage_in_bytes": "1500000000\n",
     "memory.failcnt": "3\n",
-    "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
-    "cgroup.procs": "17\n4\n",
+    "memory.oom_control": f"oom_kill_disable 0\nunder_oom 0\n{KILLED}",
 }
 V2 = {
     "memory.peak": "1500000000\n",
-    "memory.events": "low 0\nhigh 9\nmax 3\noom 5\noom_kill 2\noom_group_kill 0\n",
-    "cgroup.procs": "17\n4\n",
+    "memory.events": f"low 0\nhigh 9\nmax 3\noom 5\n{KILLED}oom_group_kill 0\n",
 }
 
 
 @pytest.mark.parametrize(("version", "files"), [(1, V1), (2, V2)], ids=["v1", "v2"])
-def test_the_files_of_a_group_are_read(limits, version, files):
-    group = limits(version, files)
-    assert group.peak() == 1_500_000_000
-    assert (group.hits(), group.killed()) == (3, 2)
+def test_the_files_of_a_group_are_read_and_a_command_joins_it(version, files, tmp_path):
+    assert limits(tmp_path, version).pids() == []  # as of a group that is gone
+    group = limits(tmp_path, version, files | {"cgroup.procs": "17\n4\n"})
+    assert (group.peak(), group.hits(), group.killed()) == (1_500_000_000, 3, 2)
     assert group.pids() == [17, 4]
-
-
-def test_a_group_that_is_gone_has_no_processes(limits):
-    assert limits(2, {}).pids() == []
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_command_joins_its_groups_and_gets_64_mb_of_shared_memory(limits, version):
-    group = limits(version, {})
-    command = group.command(["python", "-V"])
-    assert command[:2] == ["unshare", "--mount"]
-    assert command[-2:] == ["python", "-V"]
-    assert f"echo $$ > {group.memory}/cgroup.procs && " in command[4]
-    assert "size=64m tmpfs /dev/shm" in command[4]
-
-
-def test_memory_cores_and_swap_are_limited(limits, tmp_path):
-    swap = tmp_path / "memory.swap.max"
-    swap.write_text("max")
-    settings = limits(2, {})._settings(tmp_path, tmp_path)
-    assert settings == {
-        tmp_path / "memory.max": 2**31,
-        tmp_path / "cpu.max": "100000 100000",
-        swap: 0,
-    }
+    unshare, mount, *_, script, name, python, option = group.command(["python", "-V"])
+    assert [unshare, mount, python, option] == ["unshare", "--mount", "python", "-V"]
+    assert f"echo $$ > {group.memory}/cgroup.procs && " in script
+    assert "size=64m tmpfs /dev/shm" in script
 
 
 # Refusing
 
 
-def test_groups_that_cannot_be_made_are_refused(tmp_path):
-    with pytest.raises(memory.Refused, match="^control groups cannot be made here"):
-        memory.Limits(tmp_path / "missing")
+def test_groups_that_cannot_be_made_are_refused_and_leave_nothing(tmp_path):
     (tmp_path / "cgroup.controllers").touch()
     (tmp_path / "cgroup.subtree_control").mkdir()  # so that nobody can write it
-    with pytest.raises(memory.Refused, match="^control groups cannot be made here"):
-        memory.Limits(tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} == {
-        "cgroup.controllers",
-        "cgroup.subtree_control",
-    }
+    for root in (tmp_path / "missing", tmp_path):
+        with pytest.raises(memory.Refused, match="^control groups cannot be made here"):
+            memory.Limits(root)
+    assert len([*tmp_path.iterdir()]) == 2
 
 
-@pytest.fixture
-def no_groups(monkeypatch):
-    def refuse():
-        raise memory.Refused("control groups cannot be made here (no)")
-
-    monkeypatch.setattr(memory, "Limits", refuse)
-
-
-def test_without_groups_it_says_so_in_a_sentence_and_samples(no_groups, capsys):
-    assert memory.choose_limits()() is None
-    [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith("No limit, sums of PSS, README.md stays as it is: control")
-
-
-def test_without_groups_and_pss_it_ends_with_status_2(no_groups, monkeypatch, capsys):
-    monkeypatch.setattr(psutil.Process, "memory_full_info", lambda self: object())
+def test_without_groups_it_ends_with_status_2_and_a_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(memory.Limits, "__init__", lambda self: refuse())
     assert memory.main([CHEAPEST]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.endswith("nor does the system tell PSS.")
+    assert capsys.readouterr().err == "control groups cannot be made here (no)\n"
 
 
-@pytest.mark.parametrize("arguments", [["99"], ["--left", "99", CHEAPEST]])
-def test_an_unknown_notebook_is_refused(arguments, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        memory.main(arguments)
-    assert "there is no notebook 99: there are 00_" in capsys.readouterr().err
+def refuse():
+    raise memory.Refused("control groups cannot be made here (no)")
+
+
+def test_an_unknown_notebook_is_refused(capsys):
+    for arguments in (["99"], ["--left", "99", CHEAPEST]):
+        with pytest.raises(SystemExit, match="2"):
+            memory.main(arguments)
+        assert "no notebook 99: there are 00_" in capsys.readouterr().err
 
 
 # Real runs
@@ -200,30 +146,22 @@ def groups():
 
 
 def test_a_notebook_runs_under_the_limits_and_nothing_is_left(groups):
-    measured = memory.measure(CHEAPEST, memory.Limits)
+    measured = memory.measure(CHEAPEST)
     assert (measured.error, measured.alive) == ("", True)
     assert 100e6 < measured.peak <= memory.LIMIT
     assert not groups(os.getpid())
 
 
-def test_a_notebook_runs_without_limits_and_is_sampled():
-    measured = memory.measure(CHEAPEST, lambda: None)
-    assert (measured.error, measured.alive, measured.hits) == ("", True, None)
-    assert 100e6 < measured.peak
-
-
 def test_the_cells_run_under_the_limits(groups):
-    with memory.measured_lab(memory.Limits) as lab:
+    told = "machine.cores(), shutil.disk_usage('/dev/shm').total, free < 2**31"
+    cells = [
+        "import os, shutil\nfrom ps_helpers.lab import machine",
+        "free = machine.free_memory()",
+        f"assert 0, ({told})",
+    ]
+    with memory.measured_lab() as lab:
         kernel = lab.open(CHEAPEST)
-        told = kernel.run_all(
-            [
-                "import os, shutil",
-                "from ps_helpers.lab import machine",
-                "shared = shutil.disk_usage('/dev/shm').total",
-                "assert 0, (machine.cores(), shared, machine.free_memory() < 2**31)",
-            ]
-        )
-        assert told == f"AssertionError: (1.0, {64 * 2**20}, True)"
+        assert kernel.run_all(cells) == f"AssertionError: (1.0, {64 * 2**20}, True)"
         assert kernel.run("os.kill(os.getpid(), 9)") == "the kernel died"
         assert not kernel.alive()
 

@@ -4,6 +4,7 @@ nbgrader runs in the environment of these tests, the notebooks in .venv. The who
 series runs three times: this takes five to ten minutes.
 """
 
+import contextlib
 import html
 import os
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from mistakes import MISTAKES, mistaken
 from nbgrader.api import Gradebook
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,65 +27,30 @@ ENVIRONMENT = os.environ | {
     "PS_HELPERS_TEST": MARK,
 }
 
-# One mistake a notebook: exercise, what to replace in its solution, part of the reason.
-MISTAKES = {
-    "00_start_here": ("count_messages", "2 * ", "", "one pull and one push"),
-    "01_one_process": ("sgd_update", "-lr", "lr", "that goes uphill"),
-    "02_push_and_pull": ("pull", ".copy()", "", "not the live arrays"),
-    "03_ray_actors": (
-        "run_workers",
-        "ray.get([task.remote(ps, w) for w in range(num_workers)])",
-        "[ray.get(task.remote(ps, w)) for w in range(num_workers)]",
-        "start all of them first",
-    ),
-    "04_waiting": ("may_proceed", "<=", "<", "compare with <="),
-    "04b_virtual_time": ("round_time", "- backup_workers", "", "that is the slowest"),
-    "06b_fewer_bytes": ("top_k", "-np.abs(total)", "-total", "compare magnitudes"),
-    "06_the_price_of_a_message": (
-        "fit_cost",
-        "a, 1 / slope",
-        "a, slope",
-        "1 divided by the slope",
-    ),
-    "05_many_servers": ("balance", ", reverse=True", "", "take the largest first"),
-}
 NAMES = sorted(path.stem for path in (ROOT / "notebooks" / "teacher").glob("*.ipynb"))
 STUDENTS = "right", "wrong", "missing"
 
 every_notebook = pytest.mark.parametrize("name", NAMES)
-every_student = pytest.mark.parametrize("student", STUDENTS)
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
+    """Return a course folder whose assignments have been generated."""
     path = tmp_path_factory.mktemp("classroom") / "course"
     run(PYTHON, "-m", "ps_helpers.tools.grading", path, folder=ROOT)
+    for name in NAMES:
+        run("nbgrader", "generate_assignment", name, folder=path)
     return path
 
 
-@pytest.fixture(scope="module")
-def released(course):
-    """Return the course when all assignments have been generated."""
-    for name in NAMES:
-        run("nbgrader", "generate_assignment", name, folder=course)
-    return course
-
-
-@pytest.fixture(scope="module")
-def graded(released):
-    """Return a function that hands in, grades and comments on a notebook, once."""
-    done = set()
-
-    def grade(name):
-        if name not in done:
-            done.add(name)
-            for student in STUDENTS:
-                hand_in(released, name, student)
-            run("nbgrader", "autograde", name, folder=released)
-            run("nbgrader", "generate_feedback", name, folder=released)
-        return released
-
-    return grade
+@pytest.fixture(scope="module", params=NAMES)
+def graded(request, course):
+    """Return a notebook that is handed in, graded and commented on."""
+    for student in STUDENTS:
+        hand_in(course, request.param, student)
+    run("nbgrader", "autograde", request.param, folder=course)
+    run("nbgrader", "generate_feedback", request.param, folder=course)
+    return request.param
 
 
 def run(*command, folder):
@@ -109,10 +76,8 @@ def hand_in(course, name, student):
     notebook = nbformat.read(course / "release" / name / f"{name}.ipynb", 4)
     answers = solutions(course, name) if student != "missing" else {}
     if student == "wrong":
-        exercise, right, wrong, _ = MISTAKES[name]
-        answer = answers[f"{exercise}-answer"]
-        assert right in answer
-        answers[f"{exercise}-answer"] = answer.replace(right, wrong)
+        exercise = f"{MISTAKES[name][0]}-answer"
+        answers[exercise] = mistaken(name, answers[exercise])
     for cell in notebook.cells:
         cell.source = answers.get(marked(cell).get("grade_id"), cell.source)
     target = course / "submitted" / student / name / f"{name}.ipynb"
@@ -127,19 +92,12 @@ def points(course, name, student):
         return {grade.name: (grade.score, grade.max_score) for grade in grades}
 
 
-def feedback(course, name, student):
-    path = course / "feedback" / student / name / f"{name}.html"
-    return html.unescape(path.read_text())
-
-
 def processes_left():
     found = []
     for process in psutil.process_iter():
-        try:
+        with contextlib.suppress(psutil.Error):  # ended, or somebody else's
             if process.environ().get("PS_HELPERS_TEST") == MARK:
                 found.append(" ".join(process.cmdline()))
-        except psutil.Error:  # it has ended, or belongs to somebody else
-            continue
     return found
 
 
@@ -148,49 +106,37 @@ def test_every_notebook_has_a_mistake_to_test():
 
 
 @every_notebook
-def test_students_get_neither_solutions_nor_remarks_nor_outputs(released, name):
-    teacher = nbformat.read(released / "source" / name / f"{name}.ipynb", 4)
-    student = nbformat.read(released / "release" / name / f"{name}.ipynb", 4)
+def test_students_get_neither_solutions_nor_remarks_nor_outputs(course, name):
+    teacher = nbformat.read(course / "source" / name / f"{name}.ipynb", 4)
+    student = nbformat.read(course / "release" / name / f"{name}.ipynb", 4)
     remarks = [c for c in teacher.cells if "teacher" in c.metadata.get("tags", [])]
     assert remarks and len(student.cells) == len(teacher.cells) - len(remarks)
     text = nbformat.writes(student)
     assert "SOLUTION" not in text and "Teacher's notebook" not in text
     assert not any(cell.get("outputs") for cell in student.cells)
     stubs = [cell for cell in student.cells if marked(cell).get("solution")]
-    assert len(stubs) == len(solutions(released, name)) > 0
+    assert len(stubs) == len(solutions(course, name)) > 0
     assert all("raise NotImplementedError" in cell.source for cell in stubs)
-    assert list((released / "release" / name / "figures").glob("*.svg"))
+    assert list((course / "release" / name / "figures").glob("*.svg"))
 
 
-@every_notebook
-@every_student
-def test_points_are_as_deserved(graded, name, student):
-    found = points(graded(name), name, student)
-    mistake = MISTAKES[name][0]
+@pytest.mark.parametrize("student", STUDENTS)
+def test_points_are_as_deserved_and_the_feedback_says_why(course, graded, student):
+    mistake, *_, reason = MISTAKES[graded]
+    found = points(course, graded, student)
     for exercise, (given, possible) in found.items():
         lost = student == "missing" or (student == "wrong" and exercise == mistake)
         assert (exercise, given) == (exercise, 0 if lost else possible)
         assert possible in (1, 2, 3)
-    assert len(found) == len(solutions(graded(name), name))
-
-
-@every_notebook
-@every_student
-def test_the_feedback_says_why(graded, name, student):
-    text = feedback(graded(name), name, student)
-    exercise, *_, reason = MISTAKES[name]
-    line = {
-        "right": f"{exercise}: passed",
-        "wrong": f"{exercise}: not yet: ",
-        "missing": f"{exercise}: not attempted yet",
-    }[student]
-    assert line in text
+    assert len(found) == len(solutions(course, graded))
+    path = course / "feedback" / student / graded / f"{graded}.html"
+    text = html.unescape(path.read_text())
+    verdicts = {"right": "passed", "wrong": "not yet: ", "missing": "not attempted yet"}
+    assert f"{mistake}: {verdicts[student]}" in text
     assert (reason in text) == (student == "wrong")
 
 
-def test_no_kernel_and_no_ray_is_left(graded):
-    for name in NAMES:
-        graded(name)
+def test_no_kernel_and_no_ray_is_left():
     deadline = time.monotonic() + 30
     while processes_left() and time.monotonic() < deadline:
         time.sleep(1)

@@ -1,10 +1,10 @@
 """Tests of the site: its pages, links and captions, in a browser and on a phone."""
 
+import contextlib
 import functools
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "build" / "site"
@@ -63,16 +62,6 @@ def cells(path):
     return json.loads(path.read_text())["cells"]
 
 
-def captions(path):
-    """Return the alternative texts stored with a notebook's pictures, in order."""
-    return [
-        output["metadata"]["image/png"]["alt"]
-        for cell in cells(path)
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
-
-
 def page_of(path):
     return f"notebooks/{path.stem}.html"
 
@@ -80,67 +69,50 @@ def page_of(path):
 # The build
 
 
-def test_sphinx_warns_of_nothing(built):
-    assert built.returncode == 0, built.stderr
-    assert built.stdout + built.stderr == ""
-
-
-def test_there_are_no_other_pages(built):
+def test_sphinx_warns_of_nothing_and_makes_no_other_pages(built):
+    assert built.returncode == 0 and built.stdout + built.stderr == ""
     found = {str(path.relative_to(SITE)) for path in SITE.rglob("*.html")}
     assert found == set(PAGES)
-
-
-@every_notebook
-def test_a_notebook_has_a_page_with_its_title(soup, path):
-    heading = "".join(cells(path)[0]["source"]).splitlines()[0].removeprefix("# ")
-    page = soup(page_of(path))
-    assert heading in page.title.text
-    assert page.h1.text.startswith(heading)
-
-
-@every_notebook
-def test_a_page_shows_every_code_cell(soup, path):
-    shown = soup(page_of(path)).select(".cell_input pre")
-    sources = ["".join(c["source"]) for c in cells(path) if c["cell_type"] == "code"]
-    assert [block.text.rstrip("\n") for block in shown] == sources
-
-
-@every_notebook
-def test_a_page_shows_what_the_cells_printed(soup, path):
-    page = soup(page_of(path))
-    shown = "".join(
-        block.text for block in page.select(".cell_output pre, .cell_output figcaption")
-    )
-    for cell in cells(path):
-        for output in cell.get("outputs", []):
-            for line in "".join(output.get("text", "")).splitlines():
-                assert line.strip() in shown
-
-
-def test_no_solution_is_published(built):
     pages = "".join((SITE / page).read_text() for page in PAGES)
     assert "BEGIN SOLUTION" not in pages and "teacher" not in pages
+
+
+@every_notebook
+def test_a_page_has_the_title_code_outputs_and_captions_of_its_notebook(soup, path):
+    page = soup(page_of(path))
+    heading = "".join(cells(path)[0]["source"]).splitlines()[0].removeprefix("# ")
+    assert heading in page.title.text and page.h1.text.startswith(heading)
+    sources = ["".join(c["source"]) for c in cells(path) if c["cell_type"] == "code"]
+    shown = [block.text.rstrip("\n") for block in page.select(".cell_input pre")]
+    assert shown == sources
+    blocks = page.select(".cell_output pre, .cell_output figcaption")
+    shown = "".join(block.text for block in blocks)
+    outputs = [out for cell in cells(path) for out in cell.get("outputs", [])]
+    for output in outputs:
+        for line in "".join(output.get("text", "")).splitlines():
+            assert line.strip() in shown
+    pictures = [
+        out["metadata"] for out in outputs if "image/png" in out.get("data", {})
+    ]
+    captions = [picture["image/png"]["alt"] for picture in pictures]
+    figures = page.select(".cell_output figure")
+    assert all(captions) and [figure.img["alt"] for figure in figures] == captions
+    assert [figure.select_one(".caption-text").text for figure in figures] == captions
 
 
 # Navigation
 
 
 @pytest.mark.parametrize("page", READING_ORDER)
-def test_previous_and_next_follow_the_reading_order(soup, page):
+def test_previous_next_and_sidebar_follow_the_reading_order(soup, page):
     place = READING_ORDER.index(page)
-    for selector, neighbours in (
-        (".related-pages .prev-page", READING_ORDER[:place][-1:]),
-        (".related-pages .next-page", READING_ORDER[place + 1 :][:1]),
-    ):
-        found = [target(page, a["href"])[0] for a in soup(page).select(selector)]
-        assert found == neighbours
-
-
-@pytest.mark.parametrize("page", READING_ORDER)
-def test_the_sidebar_leads_to_every_page(soup, page):
-    links = soup(page).select(".sidebar-tree a")
-    found = [target(page, a["href"])[0] if a["href"] != "#" else page for a in links]
-    assert found == READING_ORDER[1:]
+    for selector, wanted in {
+        ".related-pages .prev-page": READING_ORDER[:place][-1:],
+        ".related-pages .next-page": READING_ORDER[place + 1 :][:1],
+        ".sidebar-tree a": READING_ORDER[1:],
+    }.items():
+        links = [a["href"].removeprefix("#") for a in soup(page).select(selector)]
+        assert [target(page, link)[0] for link in links] == wanted
 
 
 def target(page, link):
@@ -151,20 +123,16 @@ def target(page, link):
     return unquote(path), unquote(parts.fragment)
 
 
-def links(page, tree):
-    """Yield every link of a page that leads to another file or place of the site."""
-    for tag in tree.find_all(True):
-        for name in ("href", "src"):
-            link = tag.get(name)
-            if link is not None and not urlsplit(link).scheme:
-                yield link
-
-
 @every_page
-def test_internal_links_lead_somewhere(soup, page):
-    found = list(links(page, soup(page)))
+def test_internal_links_lead_somewhere_and_nothing_comes_from_elsewhere(soup, page):
+    """Links may lead to other sites; images, styles and scripts must be here."""
+    tags = soup(page).find_all(lambda tag: tag.get("href") or tag.get("src"))
+    found = [(tag, tag.get("href") or tag.get("src")) for tag in tags]
     assert len(found) > 10
-    for link in found:
+    for tag, link in found:
+        if urlsplit(link).scheme or urlsplit(link).netloc:
+            assert tag.name == "a" or not urlsplit(link).netloc, tag
+            continue
         path, anchor = target(page, link)
         assert (SITE / path).is_file(), link
         if anchor and path.endswith(".html"):
@@ -173,63 +141,32 @@ def test_internal_links_lead_somewhere(soup, page):
 
 @every_notebook
 def test_links_between_notebooks_lead_to_pages(soup, path):
-    text = "".join(
-        "".join(cell["source"]) for cell in cells(path) if cell["cell_type"] != "code"
-    )
-    written = re.findall(r"\]\((\w+)\.ipynb", text)
-    page = soup(page_of(path))
-    found = [a["href"].split("#")[0] for a in page.select("article a[href]")]
-    assert {f"{name}.html" for name in written} <= set(found)
+    texts = ("".join(c["source"]) for c in cells(path) if c["cell_type"] != "code")
+    written = re.findall(r"\]\((\w+)\.ipynb", "".join(texts))
+    links = soup(page_of(path)).select("article a[href]")
+    found = {link["href"].split("#")[0] for link in links}
+    assert {f"{name}.html" for name in written} <= found
 
 
 @every_page
-def test_nothing_comes_from_elsewhere(soup, page):
-    """Links may lead to other sites; images, styles and scripts must be here."""
-    for tag in soup(page).find_all(["img", "script", "link", "source", "iframe"]):
-        address = urlsplit(tag.get("src") or tag.get("href") or "")
-        assert not address.netloc, tag
-
-
-@every_page
-def test_a_page_names_no_machine(soup, page):
+def test_a_page_names_no_machine_and_its_images_have_text_and_size(soup, page):
     assert not LEAK.search((SITE / page).read_text())
     assert not HOST.search(soup(page).text)  # in the text: vm is a class of Pygments
+    for image in soup(page).select("article img"):
+        assert len(image["alt"]) > 20
+        assert int(image["width"]) > 300 and int(image["height"]) > 100
 
 
 # The landing page
 
 
 def test_the_landing_page_gives_each_notebook_the_idea_that_the_readme_gives():
-    rows = re.findall(
-        r"^\| \[\w+ ([^]]+)\]\((notebooks/\w+\.ipynb)\) \| ([^|]+) \|",
-        (ROOT / "README.md").read_text(),
-        re.MULTILINE,
-    )
+    row = r"^\| \[\w+ ([^]]+)\]\((notebooks/\w+\.ipynb)\) \| ([^|]+) \|"
+    item = r"^- \w+ · \[([^]]+)\]\(([^)]+)\):\s+(.+)$"
+    rows = re.findall(row, (ROOT / "README.md").read_text(), re.MULTILINE)
     landing = (ROOT / "site" / "index.md").read_text()
-    items = re.findall(
-        r"^- \w+ · \[([^]]+)\]\(([^)]+)\):\s+(.+)$", landing, re.MULTILINE
-    )
     assert [path for _, path, _ in rows] == [f"notebooks/{p.name}" for p in NOTEBOOKS]
-    assert items == rows
-
-
-# Figures
-
-
-@every_notebook
-def test_each_output_figure_has_its_alternative_text_and_caption(soup, path):
-    figures = soup(page_of(path)).select(".cell_output figure")
-    texts = captions(path)
-    assert all(texts)
-    assert [figure.img["alt"] for figure in figures] == texts
-    assert [figure.select_one(".caption-text").text for figure in figures] == texts
-
-
-@every_page
-def test_every_image_has_an_alternative_text_and_a_size(soup, page):
-    for image in soup(page).select("article img"):
-        assert len(image["alt"]) > 20
-        assert int(image["width"]) > 300 and int(image["height"]) > 100
+    assert re.findall(item, landing, re.MULTILINE) == rows
 
 
 # In a browser
@@ -250,69 +187,34 @@ def address(built):
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        pytest.skip("needs Chromium: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Return a function that opens a page at a width; it notes what was asked."""
-    contexts = []
-
-    def open_page(page, width, scheme="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme
-        )
-        contexts.append(context)
-        tab = context.new_page()
-        tab.asked = []
-        tab.on("request", lambda request: tab.asked.append(request.url))
-        tab.goto(f"{address}/{page}", wait_until="load")
-        return tab
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
-def describe(violation):
-    places = [node["target"] for node in violation["nodes"]]
-    return f"{violation['impact']} {violation['id']}: {len(places)}, {places[:3]}"
+@contextlib.contextmanager
+def visited(browser, address, **options):
+    """Open an address; what was asked of whom is noted in the tab."""
+    context = browser.new_context(**options)
+    tab = context.new_page()
+    tab.asked = []
+    tab.on("request", lambda request: tab.asked.append(request.url))
+    tab.goto(address, wait_until="networkidle")
+    yield tab
+    context.close()
 
 
 @every_page
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(visit, page, width, scheme):
-    tab = visit(page, width, scheme)
-    violations = Axe().run(tab).response["violations"]
+def test_a_page_fits_asks_nobody_else_and_axe_finds_nothing_serious(
+    browser, address, page, width, scheme
+):
+    size = {"width": width, "height": 800}
+    options = {"viewport": size, "color_scheme": scheme}
+    with visited(browser, f"{address}/{page}", **options) as tab:
+        violations = Axe().run(tab).response["violations"]
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        SCREENSHOTS.mkdir(exist_ok=True)
+        name = f"{page.removesuffix('.html').replace('/', '-')}-{width}-{scheme}.png"
+        tab.screenshot(path=SCREENSHOTS / name, full_page=True)
     found = [v for v in violations if v["impact"] in ("serious", "critical")]
-    assert not found, "\n".join(map(describe, found))
-
-
-@every_page
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_a_page_is_no_wider_than_the_screen(visit, page, width):
-    tab = visit(page, width)
-    wide = tab.evaluate("document.documentElement.scrollWidth")
-    SCREENSHOTS.mkdir(exist_ok=True)
-    name = f"{page.removesuffix('.html').replace('/', '-')}-{width}.png"
-    tab.screenshot(path=SCREENSHOTS / name, full_page=True)
-    assert wide <= width
-
-
-@every_page
-def test_a_browser_asks_nobody_else(visit, address, page):
-    tab = visit(page, 1280)
-    tab.wait_for_load_state("networkidle")
+    places = [[node["target"] for node in v["nodes"]][:3] for v in found]
+    assert not found, [(v["id"], where) for v, where in zip(found, places, strict=True)]
     assert len(tab.asked) > 5
     assert [url for url in tab.asked if not url.startswith(address)] == []

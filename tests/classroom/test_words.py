@@ -28,17 +28,19 @@ def files(*patterns):
 
 
 NOTEBOOKS = files("notebooks/**/*.ipynb")
-PAGES = files("README.md", "notebooks/**/*.md", "site/*.md")
+PAGES = files("*.md", "notebooks/**/*.md", "site/*.md")
 CODE = files("Makefile", "ps_helpers/**/*.py", "tests/**/*.py", "site/*.py")
-LINKED = files("README.md", "notebooks/**/*.md") + NOTEBOOKS  # test_site: the others
+LINKED = files("*.md", "notebooks/**/*.md") + NOTEBOOKS  # test_site: the others
 
 every_linked = pytest.mark.parametrize(
     "path", LINKED, ids=lambda path: str(path.relative_to(ROOT))
 )
 
 
-def sources(path, *cell_types):
-    """Return what the cells of a notebook say, without their outputs."""
+def text_of(path, *cell_types):
+    """Return what a file says: of a notebook its cells, without their outputs."""
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
     cells = nbformat.read(path, 4).cells
     return "\n\n".join(c.source for c in cells if c.cell_type in cell_types)
 
@@ -51,7 +53,7 @@ def misspelt(folder, notebooks=(), others=()):
     texts = list(others)
     for number, path in enumerate(notebooks):
         texts.append(folder / f"{number}_{path.name}.txt")
-        texts[-1].write_text(sources(path, "markdown", "code"), encoding="utf-8")
+        texts[-1].write_text(text_of(path, "markdown", "code"), encoding="utf-8")
     command = [sys.executable, "-m", "codespell_lib", *texts]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert not done.stderr, done.stderr
@@ -92,18 +94,9 @@ def targets(text):
 def anchors(text):
     """Return the anchors of the headings, as GitHub and Sphinx make them."""
     blocks = MarkdownIt("commonmark").parse(text)
-    titles = [
-        content.content
-        for block, content in zip(blocks, blocks[1:], strict=False)
-        if block.type == "heading_open"
-    ]
+    pairs = zip(blocks, blocks[1:], strict=False)
+    titles = [after.content for block, after in pairs if block.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", t.lower()).replace(" ", "-") for t in titles}
-
-
-def markdown(path):
-    if path.suffix == ".ipynb":
-        return sources(path, "markdown")
-    return path.read_text(encoding="utf-8")
 
 
 def broken(text, path):
@@ -119,39 +112,36 @@ def broken(text, path):
         other = path.parent / unquote(url.path) if url.path else path
         if not other.exists():
             found.append(f"no such file: {target}")
-        elif url.fragment and url.fragment not in anchors(
-            text if other == path else markdown(other)
-        ):
-            found.append(f"no such anchor: {target}")
+        elif url.fragment:
+            there = text if other == path else text_of(other, "markdown")
+            if url.fragment not in anchors(there):
+                found.append(f"no such anchor: {target}")
     return found
 
 
 @every_linked
 def test_links_lead_somewhere_and_addresses_are_well_formed(path):
-    assert broken(markdown(path), path) == []
+    assert broken(text_of(path, "markdown"), path) == []
 
 
-@pytest.mark.parametrize(
-    "reason, text",
-    [
-        ("no such file", "[a](b.md)"),
-        ("no such file", "![A picture.](figures/none.svg)"),
-        ("no such anchor", "[a](c.md#none)"),
-        ("no such anchor", "# A\n\n[a](#none)"),
-        ("not a good address", "[a](http://example.org)"),
-        ("not a good address", "[a](https://localhost)"),
-        ("not a good address", "| a |\n|---|\n| [a](htps://example.org) |"),
-        ("not a link", "[a](https://example.org/a b)"),
-    ],
-)
-def test_a_broken_link_is_found(tmp_path, reason, text):
+def test_a_broken_link_is_found(tmp_path):
     (tmp_path / "c.md").write_text("## A title, here\n")
     good = "[c](c.md#a-title-here) [d](https://example.org/a#b) [e](#e)\n\n# E\n\n"
     path = tmp_path / "a.md"
     path.touch()
     assert broken(good, path) == []
-    [line] = broken(good + text, path)
-    assert line.startswith(reason)
+    for text, reason in {
+        "[a](b.md)": "no such file",
+        "![A picture.](figures/none.svg)": "no such file",
+        "[a](c.md#none)": "no such anchor",
+        "# A\n\n[a](#none)": "no such anchor",
+        "[a](http://example.org)": "not a good address",
+        "[a](https://localhost)": "not a good address",
+        "| a |\n|---|\n| [a](htps://example.org) |": "not a good address",
+        "[a](https://example.org/a b)": "not a link",
+    }.items():
+        [line] = broken(good + text, path)
+        assert line.startswith(reason), text
 
 
 def status(url):
@@ -167,7 +157,8 @@ def status(url):
 
 
 def test_addresses_elsewhere_answer():
-    addresses = {target for path in LINKED for target in targets(markdown(path))}
+    texts = [text_of(path, "markdown") for path in LINKED]
+    addresses = {target for text in texts for target in targets(text)}
     if status(PROBE) is None:
         pytest.skip(f"no network here: {PROBE} does not answer")
     answers = {url: status(url) for url in addresses if url.startswith("https:")}

@@ -17,9 +17,7 @@ import psutil
 
 PROJECT = Path(__file__).parents[2]
 MARKER = "PS_BROWSER_TEST"  # every process of the server inherits it, Ray's too
-DRIVER_VARIABLE = (
-    "PS_HELPERS_DRIVER"  # as in lab.session: marks those of Ray
-)
+DRIVER_VARIABLE = "PS_HELPERS_DRIVER"  # as in lab.processes: marks those of Ray
 CELL_SECONDS = 120  # for one cell, as in pyproject.toml
 START_SECONDS = 120  # for JupyterLab and for a kernel, on a busy machine
 ABANDONED_SECONDS = 600  # without anything to do, longer than any test waits
@@ -47,13 +45,10 @@ LOOK = """cells => cells.map(cell => ({
 }))"""
 
 
-def find_chromium():
-    """Return the path of an installed Chromium, or None."""
-    return shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-class Lab:
+class JupyterLab:
     """A JupyterLab that serves a copy of the notebooks, in a folder of its own."""
+
+    python = PROJECT / ".venv" / "bin" / "python"
 
     def __init__(self, folder):
         self.folder, self.token, self.log = folder, uuid.uuid4().hex, folder / "log"
@@ -64,8 +59,7 @@ class Lab:
         )
         config = folder / "home" / ".jupyter" / "labconfig"
         config.mkdir(parents=True)
-        overrides = config / "default_setting_overrides.json"
-        overrides.write_text(json.dumps(SETTINGS))
+        (config / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         with self.log.open("w") as log:
@@ -74,19 +68,14 @@ class Lab:
             )
 
     def _command(self):
-        command = [PROJECT / ".venv" / "bin" / "python", "-m", "jupyterlab"]
-        command += ["--no-browser", "--ServerApp.port_retries=0"]
-        command += [
-            f"--ServerApp.port={self.port}",
-            f"--ServerApp.root_dir={self.folder}",
-        ]
-        command += [f"--IdentityProvider.token={self.token}"]
-        command += [  # a server that a killed test leaves behind ends by itself
-            f"--ServerApp.shutdown_no_activity_timeout={ABANDONED_SECONDS}",
-            f"--MappingKernelManager.cull_idle_timeout={ABANDONED_SECONDS}",
-            "--MappingKernelManager.cull_connected=True",
-        ]
-        return command + ["--allow-root"] * (os.getuid() == 0)
+        options = f"""--no-browser --ServerApp.port_retries=0
+            --ServerApp.port={self.port} --IdentityProvider.token={self.token}
+            --ServerApp.shutdown_no_activity_timeout={ABANDONED_SECONDS}
+            --MappingKernelManager.cull_idle_timeout={ABANDONED_SECONDS}
+            --MappingKernelManager.cull_connected=True""".split()
+        options += ["--allow-root"] * (os.getuid() == 0)
+        root = f"--ServerApp.root_dir={self.folder}"
+        return [self.python, "-m", "jupyterlab", root, *options]
 
     def _environment(self):
         foreign = "JUPYTER", "IPYTHON", "XDG_", "PYTHONPATH", DRIVER_VARIABLE
@@ -154,14 +143,12 @@ class Notebook:
 
     def __init__(self, page, lab, name):
         self.page, self.lab, self.name = page, lab, name
-        self.path = lab.folder / "notebooks" / name
         self.cells = nbformat.read(PROJECT / "notebooks" / name, 4).cells
         self.count = 0  # what the kernel has executed
         cleared = nbformat.read(PROJECT / "notebooks" / name, 4)
-        for cell in cleared.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        nbformat.write(cleared, self.path)
+        for cell in (cleared.cells[index] for index in self.code):
+            cell.outputs, cell.execution_count = [], None
+        nbformat.write(cleared, lab.folder / "notebooks" / name)
 
     @property
     def code(self):
@@ -180,37 +167,38 @@ class Notebook:
         end = time.monotonic() + seconds
         while (seen := read()) != wanted:
             if time.monotonic() > end:
-                raise AssertionError(
-                    f"{where}: {seen!r}, not {wanted!r}, in {seconds} s"
-                )
+                raise AssertionError(f"{where}: {seen!r}, not {wanted!r}")
             self.page.wait_for_timeout(100)
 
     def open(self):
         """Open the notebook, and wait until its cells are there and its kernel idle."""
         self.page.goto(self.lab.address(self.name))
         # The status bar, for the circle in the toolbar is idle without a kernel too.
-        idle = self.page.get_by_text("| Idle")
-        idle.wait_for(timeout=START_SECONDS * 1000)
+        self.page.get_by_text("| Idle").wait_for(timeout=START_SECONDS * 1000)
         self.wait(lambda: len(self.look()), len(self.cells), f"{self.name}: cells")
-        self.page.locator(".jp-Notebook .jp-Cell").first.click(
-            position={"x": 5, "y": 5}
-        )
+        first = self.page.locator(".jp-Notebook .jp-Cell").first
+        first.click(position={"x": 5, "y": 5})
 
     def press_shift_enter(self, index):
         """Run the cell, which must be the active one; wait until it is done."""
-        where = self.where(index)
-        active = lambda: [i for i, c in enumerate(self.look()) if c["active"]]  # noqa: E731
-        self.wait(active, [index], f"{where}: the active cells")
+        self.wait(
+            lambda: [i for i, cell in enumerate(self.look()) if cell["active"]],
+            [index],
+            f"{self.where(index)}: the active cells",
+        )
         self.page.keyboard.press("Shift+Enter")
         if self.cells[index].cell_type == "code":
             self.count += 1
-            prompt = f"[{self.count}]:"
-            self.wait(
-                lambda: self.look()[index]["prompt"],
-                prompt,
-                f"{where}: its prompt",
-                CELL_SECONDS,
-            )
+            self.wait_for_prompt(index, self.count)
+
+    def wait_for_prompt(self, index, count, seconds=CELL_SECONDS):
+        """Wait until a cell shows the number of its run, or * while it runs."""
+        self.wait(
+            lambda: self.look()[index]["prompt"],
+            f"[{count}]:",
+            f"{self.where(index)}: its prompt in {seconds} s",
+            seconds,
+        )
 
     def require_no_error(self, index):
         red = self.look()[index]["red"]
@@ -234,23 +222,10 @@ class Notebook:
             f"{where} shows {seen['outputs']} outputs, not {outputs}: {seen['text']!r}"
         )
 
-    def require_captions(self, index, cell):
-        """Require that a saved figure's alternative text can be read in the page.
-
-        JupyterLab does not hand it on to the image, so that it must be printed too.
-        """
-        where, text = self.where(index), " ".join(self.look()[index]["text"].split())
-        for output in cell.outputs:
-            assert output.output_type != "error", f"{where}: an error is saved"
-            if "image/png" in output.get("data", {}):
-                caption = output.metadata.get("image/png", {}).get("alt")
-                assert caption, f"{where}: a figure has no alternative text"
-                assert caption in text, f"{where}: {caption!r} is not in {text!r}"
-
     def replace(self, index, source):
         """Replace the source of a cell, and leave the cursor in it."""
-        editor = self.page.locator(".jp-Notebook .jp-Cell").nth(index)
-        editor = editor.locator(".cm-content")
+        cell = self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+        editor = cell.locator(".cm-content")
         editor.click()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(source)
@@ -269,57 +244,15 @@ class Notebook:
         """Restart the kernel, run all cells, and wait until the last one is done."""
         self.choose("Kernel", "Restart Kernel and Run All Cells…")
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
-        last = self.code[-1]
-        self.wait(
-            lambda: self.look()[last]["prompt"],
-            "[*]:",
-            f"{self.where(last)}: its prompt after a restart",
-            START_SECONDS,
-        )
+        self.wait_for_prompt(self.code[-1], "*", START_SECONDS)
         for done, index in enumerate(self.code, 1):
-            self.wait(
-                lambda index=index: self.look()[index]["prompt"],
-                f"[{done}]:",
-                f"{self.where(index)}: its prompt when all cells run",
-                CELL_SECONDS,
-            )
+            self.wait_for_prompt(index, done)
             self.require_no_error(index)
-
-    def save(self):
-        """Save the notebook, and return it once the file is written."""
-        self.page.keyboard.press("Control+s")
-        self.wait(
-            self.saved_prompts,
-            list(range(1, len(self.code) + 1)),
-            f"{self.name}: the saved prompts",
-        )
-        return nbformat.read(self.path, 4)
-
-    def saved_prompts(self):
-        """Return the prompts in the file, or None while it is being written."""
-        try:
-            cells = nbformat.read(self.path, 4).cells
-        except nbformat.reader.NotJSONError:
-            return None
-        return [cells[i].execution_count for i in self.code]
 
     def shut_down(self):
         """Shut the kernel down, and wait until the server has none."""
         self.choose("Kernel", "Shut Down Kernel")
         self.wait(lambda: self.lab.ask("api/kernels"), [], f"{self.name}: kernels")
-
-    def photograph(self, path, whole=False):
-        """Store a picture of the window, or of the whole notebook in a tall window."""
-        size = self.page.viewport_size
-        if whole:
-            panel = self.page.locator(".jp-WindowedPanel-outer")
-            height = panel.evaluate("panel => panel.scrollHeight")
-            self.page.set_viewport_size({**size, "height": height + 150})
-            self.page.wait_for_timeout(1000)
-            panel.evaluate("panel => { panel.scrollTop = 0 }")
-            self.page.wait_for_timeout(1000)
-        self.page.screenshot(path=path)
-        self.page.set_viewport_size(size)
 
 
 def is_live(cell):

@@ -1,0 +1,34 @@
+"""One mistake a notebook, for tests that work through the notebooks as students do.
+
+Notebook: (exercise, what to replace in its solution, by what, part of the reason).
+More of them, for every exercise, stand in tests/test_exercises_*.py.
+"""
+
+MISTAKES = {
+    "00_start_here": ("count_messages", "2 * ", "", "one pull and one push"),
+    "01_one_process": ("sgd_update", "-lr", "lr", "that goes uphill"),
+    "02_push_and_pull": ("pull", ".copy()", "", "not the live arrays"),
+    "03_ray_actors": (
+        "run_workers",
+        "ray.get([task.remote(ps, w) for w in range(num_workers)])",
+        "[ray.get(task.remote(ps, w)) for w in range(num_workers)]",
+        "start all of them first",
+    ),
+    "04_waiting": ("may_proceed", "<=", "<", "compare with <="),
+    "04b_virtual_time": ("round_time", "- backup_workers", "", "that is the slowest"),
+    "05_many_servers": ("balance", ", reverse=True", "", "take the largest first"),
+    "06_the_price_of_a_message": (
+        "fit_cost",
+        "a, 1 / slope",
+        "a, slope",
+        "1 divided by the slope",
+    ),
+    "06b_fewer_bytes": ("top_k", "-np.abs(total)", "-total", "compare magnitudes"),
+}
+
+
+def mistaken(name, source):
+    """Return a solution of a notebook with its mistake made."""
+    _, right, wrong, _ = MISTAKES[name]
+    assert source.count(right) == 1, f"{name}: {right!r} does not stand there once"
+    return source.replace(right, wrong)
