@@ -88,9 +88,10 @@ def answer_of_the_teacher(exercise, change=lambda source: source):
             definition = re.search(rf"^(def|class) {exercise}\b", source, re.MULTILINE)
             if definition and "### BEGIN SOLUTION" in source:
                 namespace = {"__name__": "__main__"}
-                for line in imports_used(sources, source):
+                changed = change(source)
+                for line in imports_used(sources, changed):
                     exec(line, namespace)
-                exec(change(source), namespace)
+                exec(changed, namespace)
                 return namespace[exercise]
     raise LookupError(exercise)
 
@@ -112,7 +113,7 @@ def mutated(exercise, old, new):
     def change(source):
         head, solution = source.split(STUB)
         assert solution.count(old) == 1, f"{old!r} is not once in {exercise}"
-        return head + solution.replace(old, new)
+        return head.rstrip(" ") + solution.replace(old, new)
 
     return answer_of_the_teacher(exercise, change)
 

@@ -89,9 +89,9 @@ def play(answer, arguments, steps):
         method = getattr(thing, name, None)
         require(callable(method), f"keep it a class with the method {name}")
         results.append(method(*values))
-        kept.append(getattr(results[-1], "copy", lambda r=results[-1]: r)())
+        kept.append(repr(results[-1]))
     require(
-        all(map(same, results, kept)),
+        [*map(repr, results)] == kept,
         "what was returned changed later (do you empty that list?): return a new one",
     )
     return results
