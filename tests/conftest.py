@@ -39,3 +39,16 @@ def running_ray(stop_ray_at_the_end):
     """A Ray with four CPUs, started again only where a test has stopped it."""
     if not ray.is_initialized():
         session.start(4, engine="numpy")
+
+
+@pytest.fixture
+def short_time_limit(monkeypatch):
+    """Return a function that lets answers be interrupted after half a second."""
+    set_timer = signal.setitimer
+
+    def shorten():
+        monkeypatch.setattr(
+            signal, "setitimer", lambda which, s, *_: set_timer(which, s / 20, 0.05)
+        )
+
+    return shorten

@@ -1,229 +1,142 @@
 """Checks of notebook 05."""
 
+from itertools import pairwise
+
 import numpy as np
 
-from ps_helpers.checks.verdict import as_numbers, close, exercise, listed, require
+from ps_helpers.checks.tables import table
+from ps_helpers.checks.verdict import as_numbers, listed, require, whole_number
 
 
-def lightest(loads, _=None):
-    """Return the number of the least loaded server, the first of equals."""
-    return loads.index(min(loads))
+def servers(result):
+    """Return {key: server}, those of equally large keys sorted; refuse the rest."""
+    found, sizes = result
+    require(found is not None, "it returned nothing; end it with a return")
+    require(isinstance(found, dict), "return a dictionary {key: server}")
+    all_keys = set(found) == set(sizes)
+    require(all_keys, "its keys are those of sizes, all of them: {key: server}")
+    of = {key: whole_number(server) for key, server in found.items()}
+    order = sorted(sizes, key=lambda key: (sizes[key], of[key]))
+    keys = sorted(sizes, key=sizes.get)
+    return {key: of[other] for key, other in zip(keys, order, strict=True)}
 
 
-def by_turns(loads, turn):
-    return turn % len(loads)
+SIZES = {"c": 1, "d": 12, "e": 9, "a": 11, "b": 7, "f": 6}
+MANY = {f"W{i}": size for i, size in enumerate((90, 100, 8, 31, 31, 0, 17, 8, 900, 64))}
+BY_SIZE, NAMED = "sorted(sizes, key=sizes.get, reverse=True)", "sorted(sizes)"
 
 
-def dealt(sizes, num_servers, order, choose):
-    """Give keys, in an order, to the servers that a function of the loads chooses."""
+@table(
+    calls=[
+        *[(SIZES, 3), ({"a": 2, "b": 5, "c": 2}, 2), ({"x": 3, "y": 8}, 4), (SIZES, 1)],
+        *[(MANY, 2), (MANY, 4), (MANY | SIZES, 12), (SIZES | MANY, 11), ({}, 3)],
+    ],
+    returns=servers,
+    run=lambda answer, sizes, num_servers: (answer(sizes, num_servers), sizes),
+    mistakes={
+        "all are on server 0: do you add to its load?": "+= sizes[key] → += 0",
+        "all are on the last server": "least[0] → num_servers - 1",
+        "you went by turns, or by numbers of keys: compare elements": "sizes[key] → 1",
+        "go by sizes, not by turns": f"{BY_SIZE} → sizes → += sizes[key] → += 1",
+        "go by sizes, not by names": f"{BY_SIZE} → {NAMED} → += sizes[key] → += 1",
+        "take the largest first, not the smallest: reverse=True": ", reverse=True →",
+        "sort the keys by size first": f"{BY_SIZE} → sizes",
+        "sort by size, not by name": ["key=sizes.get, →", f"{BY_SIZE} → {NAMED}"],
+        "as texts 9 is before 12: sort numbers": "sizes.get → lambda k: str(sizes[k])",
+        "of equally loaded servers take the first": "least[0] → least[-1]",
+        "the first server is number 0": (
+            "return server_of → return {key: s + 1 for key, s in server_of.items()}"
+        ),
+    },
+)
+def balance(sizes, num_servers):
     loads, server_of = [0] * num_servers, {}
-    for turn, key in enumerate(order):
-        server_of[key] = choose(loads, turn)
+    for key in sorted(sizes, key=sizes.get, reverse=True):
+        least = [s for s in range(num_servers) if loads[s] == min(loads)]
+        server_of[key] = least[0]
         loads[server_of[key]] += sizes[key]
     return server_of
 
 
-def servers_of(result, sizes, num_servers):
-    """Return an answer's result as {key: server}; refuse what is anything else."""
+def pieces(result):
+    """Return what the parts of an array have in common; refuse what are no parts."""
+    parts, weight = listed(result[0]), result[1]
+    flat = all(isinstance(part, np.ndarray) and part.ndim == 1 for part in parts)
+    require(flat, "each part is a 1-D array, a slice of weight.reshape(-1)")
+    views = all(np.shares_memory(part, weight) for part in parts if part.size)
+    lengths, dtype = str(sorted(map(len, parts))), str(np.concatenate(parts).dtype)
+    kinds = {"lengths": lengths, "dtype": dtype, "made without copies": views}
+    return {"elements": np.concatenate(parts)} | kinds
+
+
+def wild(*shape, dtype="f"):
+    """Return an array with fractions, negative numbers, zeros, and some twice."""
+    return (np.arange(np.prod(shape)) * 7 % 11 / 3 - 2).astype(dtype).reshape(shape)
+
+
+@table(
+    calls=[
+        *[(wild(2, 5), 4), (wild(3, 5, dtype=float), 4), (wild(3, 5), 2), (wild(5), 3)],
+        *[
+            (wild(5, dtype=float), 7),
+            (wild(4, 5), 1),
+            (wild(3, 4, 2), 7),
+            (wild(9, 2), 12),
+        ],
+    ],
+    returns=pieces,
+    run=lambda answer, weight, num_servers: (answer(weight, num_servers), weight),
+    mistakes={
+        "the remainder of the division is lost": "* s // n → // n * s",
+        "spread the remainder": "* s // n → // n * s + len(flat) % n * (s == n)",
+        "a part is one range": lambda w, n: [w.reshape(-1)[s::n] for s in range(n)],
+        "the parts are in reverse order": "pairwise(ends)] → pairwise(ends)][::-1]",
+        "some elements are in two parts: a:b ends before b": "a:b → a : b + 1",
+        "go along the rows, not down the columns": "-1 → -1, order='F'",
+        "the parts are copies: slice weight.reshape(-1)": "reshape(-1) → flatten()",
+        "only slice: another dtype needs copies": "(-1) → (-1).astype(float)",
+        "return one part a server, also if it is empty": "(ends)] → (ends) if a < b]",
+    },
+    raises=[
+        (ValueError, "equal division", "the division has a remainder: array_split")
+    ],
+)
+def cut(weight, num_servers):
+    n, flat = num_servers, weight.reshape(-1)
+    ends = [len(flat) * s // n for s in range(n + 1)]
+    return [flat[a:b] for a, b in pairwise(ends)]
+
+
+def whole(result):
     require(result is not None, "it returned nothing; end it with a return")
-    require(
-        isinstance(result, dict),
-        f"return a dictionary {{key: server}}; what came is of type "
-        f"{type(result).__name__}",
-    )
-    require(
-        not set(result) & set(range(num_servers)),
-        "that is which keys a server has: turn it round, {key: server}",
-    )
-    missing = [key for key in sizes if key not in result]
-    require(not missing, f"the key {missing[:1]} has no server: place all of them")
-    require(len(result) == len(sizes), "there are keys in it that were not given")
-    found = {}
-    for key in sizes:
-        value = as_numbers(result[key])
-        require(
-            value is not None and value.ndim == 0 and value.dtype.kind in "iu",
-            "the server of a key is one whole number",
-        )
-        found[key] = int(value)
-    require(found != sizes, "the dictionary has the sizes; it shall have the servers")
-    require(
-        num_servers not in found.values(),
-        "the first server is number 0, and the last num_servers - 1",
-    )
-    require(
-        set(found.values()) <= set(range(num_servers)),
-        f"there is no server {max(found.values(), key=abs)}",
-    )
-    return found
+    right = isinstance(result, np.ndarray) and as_numbers(result) is not None
+    require(right, f"return one array of numbers, not a {type(result).__name__}")
+    return {"array": result, "dtype": str(result.dtype)}
 
 
-@exercise
-def balance(answer):
-    def placed(sizes, num_servers):
-        given = dict(sizes)
-        result = answer(given, num_servers)
-        require(given == sizes, "it changed sizes: leave them as they are")
-        return servers_of(result, sizes, num_servers)
-
-    # Of these sizes each of the mistakes below makes something different.
-    sizes = {"c": 1, "d": 12, "e": 9, "a": 11, "b": 7, "f": 6}
-    found = placed(sizes, 3)
-    small, names = sorted(sizes, key=sizes.get), sorted(sizes)
-    large = small[::-1]
-    for order, choose, reason in (
-        (large, lambda loads, _: 0, "all are on server 0: do you add to its load?"),
-        (large, lambda loads, _: 2, "all are on the last server: choose by the loads"),
-        (large, by_turns, "you went by turns, or by numbers of keys: compare elements"),
-        (sizes, by_turns, "you dealt the keys out by turns: look at their sizes"),
-        (names, by_turns, "you dealt the keys out by turns: look at their sizes"),
-        (small, lightest, "take the largest first, not the smallest: reverse=True"),
-        (sizes, lightest, "sort the keys by size first"),
-        (names, lightest, "you sorted by the keys' names: sort by size"),
-        (names[::-1], lightest, "you sorted by the keys' names: sort by size"),
-        (
-            large,
-            lambda loads, _: 2 - lightest(loads[::-1]),
-            "of equally loaded servers take the first, not the last",
-        ),
-    ):
-        require(found != dealt(sizes, 3, order, choose), reason)
-    right = dealt(sizes, 3, large, lightest)
-    for key in large:
-        require(
-            found[key] == right[key],
-            f"of {sizes} on 3 servers, {key} belongs on server {right[key]}, not "
-            f"{found[key]}",
-        )
-    found = placed({"a": 2, "b": 5, "c": 2}, 2)
-    require(
-        found == {"a": 1, "b": 0, "c": 1},
-        f"for the example, on 2 servers, it returns {found}: use num_servers",
-    )
-    found = placed({"x": 3, "y": 8}, 4)
-    require(
-        found == {"y": 0, "x": 1},
-        "with more servers than keys each key has a server of its own",
-    )
-    require(placed({"x": 3, "y": 8}, 1) == {"x": 0, "y": 0}, "one server takes all")
+def split(weight, *ends):
+    return np.split(weight.reshape(-1), ends), weight.shape
 
 
-@exercise
-def cut(answer):
-    def parts_of(weight, num_servers):
-        kept = weight.copy()
-        result = answer(weight, num_servers)
-        require(np.array_equal(weight, kept), "it changed the array: only cut it")
-        require(
-            not isinstance(result, np.ndarray), "return a list of parts, not one array"
-        )
-        parts = listed(result)
-        require(
-            all(isinstance(part, np.ndarray) for part in parts),
-            "each part is an array, a slice of the flattened weight",
-        )
-        require(
-            all(part.ndim == 1 for part in parts),
-            "each part is 1-D: flatten the weight first, with reshape(-1)",
-        )
-        require(
-            len(parts) == num_servers,
-            f"for {num_servers} servers {len(parts)} parts came: return one a server, "
-            "also if it is empty",
-        )
-        return parts
-
-    for rows, num_servers in ((2, 4), (3, 4), (3, 2), (1, 3), (1, 7), (4, 1), (4, 7)):
-        weight = np.arange(5 * rows, dtype=np.float32).reshape(rows, 5) + 1
-        parts = parts_of(weight, num_servers)
-        lengths, flat = [len(part) for part in parts], weight.reshape(-1)
-        together = np.concatenate(parts)
-        case = f"{flat.size} elements and {num_servers} servers"
-        require(
-            len(together) >= flat.size
-            or not np.array_equal(together, flat[: len(together)]),
-            f"the last {flat.size - len(together)} of {case} are lost: the division "
-            "leaves a remainder",
-        )
-        require(
-            len(together) >= flat.size,
-            f"of {case} only {len(together)} elements are in a part",
-        )
-        require(
-            len(together) == flat.size,
-            "some elements are in two parts: a slice a:b ends before b",
-        )
-        require(
-            np.array_equal(np.sort(together), flat),
-            "not every element is in exactly one part",
-        )
-        require(
-            np.array_equal(together, flat),
-            "the parts are not in order: each is one range of neighbours",
-        )
-        require(
-            all(part.dtype == weight.dtype for part in parts),
-            f"the weights are {weight.dtype}, the parts {parts[0].dtype}: only slice",
-        )
-        require(
-            all(np.shares_memory(part, weight) for part in parts if part.size),
-            "the parts are copies: slice weight.reshape(-1); flatten and array copy",
-        )
-        require(
-            max(lengths) - min(lengths) <= 1,
-            f"the lengths {lengths} for {case} differ by more than one: spread the "
-            "remainder",
-        )
+LENGTHS = "the parts have different lengths and make no rows: concatenate them"
 
 
-@exercise
-def put_back(answer):
-    for shape, ends in (
-        ((2, 5), (0, 2, 5, 7, 10)),
-        ((3, 2, 2), (0, 4, 8, 12)),
-        ((6,), (0, 6)),
-        ((2, 2), (0, 1, 1, 2, 3, 4, 4)),
-        ((), (0, 1)),
-    ):
-        weight = np.arange(ends[-1], dtype=np.float32).reshape(shape) + 1
-        flat = weight.reshape(-1)
-        parts = [flat[a:b].copy() for a, b in zip(ends, ends[1:], strict=False)]
-        given = [part.copy() for part in parts]
-        result = answer(given, shape)
-        require(result is not None, "it returned nothing; end it with a return")
-        require(
-            len(given) == len(parts) and all(map(np.array_equal, given, parts)),
-            "it changed the parts or their list: only read them",
-        )
-        require(
-            isinstance(result, np.ndarray),
-            f"return one array; what came is of type {type(result).__name__}",
-        )
-        require(
-            result.size >= flat.size,
-            f"{flat.size - result.size} of {flat.size} elements are missing: put all "
-            "parts together",
-        )
-        require(result.size == flat.size, "there are more elements than in the parts")
-        require(
-            result.shape == shape,
-            f"it has the shape {result.shape}, not {shape}: reshape it to shape",
-        )
-        found = result.reshape(-1)
-        require(
-            not close(found, np.concatenate(parts[::-1]))
-            or len(flat) == 1
-            or len(parts) == 1,
-            "the parts came in the reverse order: keep theirs",
-        )
-        require(as_numbers(found) is not None, "return an array of numbers")
-        require(close(np.sort(found), flat), "these are not the parts' elements")
-        require(
-            close(found, flat),
-            "all elements are there, but not where they belong: fill row by row, in "
-            "the order of the parts",
-        )
-        require(
-            result.dtype == weight.dtype,
-            f"the parts are {weight.dtype} and the array is {result.dtype}: keep that",
-        )
+@table(
+    calls=[
+        *[split(wild(2, 5), 2, 5, 7), split(wild(3, 2, 2, dtype=float), 4, 8)],
+        *[split(wild(6)), split(wild(2, 2), 1, 1, 2, 3, 4)],
+        *[split(wild(5, 3, dtype=float), *range(1, 15)), split(wild(4, 3), 5, 6)],
+    ],
+    returns=whole,
+    mistakes={
+        "the parts came in the reverse order: keep theirs": "parts → parts[::-1]",
+        "the parts are in order: do not sort them": "parts → sorted(parts, key=len)",
+        "give it the shape: reshape(shape)": ".reshape(shape) →",
+        "the shape is turned round": "(shape) → (shape[::-1])",
+        "fill row by row, not column by column": "(shape → (shape, order='F'",
+        "keep the parts' dtype": "parts) → parts).astype(float)",
+    },
+    raises=[(ValueError, words, LENGTHS) for words in ("inhomogeneous", "same shape")],
+)
+def put_back(parts, shape):
+    return np.concatenate(parts).reshape(shape)

@@ -8,39 +8,13 @@ a task that was cancelled comes to its end all the same.)
 """
 
 import functools
-import operator
 import time
 
 import numpy as np
 import ray
 
-from ps_helpers.checks.verdict import (
-    NotYet,
-    as_numbers,
-    close,
-    exercise,
-    listed,
-    number,
-    require,
-)
-
-
-def exercise_on_ray(check_answer):
-    """Register a check that needs a running Ray; it also gets an empty Calls."""
-
-    @functools.wraps(check_answer)
-    def on_ray(answer):
-        require(
-            ray.is_initialized(),
-            "start Ray first: run the cell with session.start",
-        )
-        calls = Calls()
-        try:
-            check_answer(answer, calls)
-        finally:
-            calls.let_end()
-
-    return exercise(on_ray, seconds=30)  # a process may have to start
+from ps_helpers.checks import verdict
+from ps_helpers.checks.verdict import NotYet, explained, require
 
 
 class Remote:
@@ -49,42 +23,29 @@ class Remote:
     def __init__(self, reply):
         self.reply = reply  # takes the arguments, returns a reference
 
-    def __call__(self, *_args, **_options):
+    def __call__(self, *_, **__):
         raise NotYet("what runs in another process is called with .remote(…)")
 
     def __reduce__(self):
         raise NotYet("call .remote in this function itself, not in a further task")
 
     def remote(self, *arguments, **named):
-        resolved = map(value_of, arguments)  # Ray does this, too
-        return self.reply(*resolved, **{k: value_of(v) for k, v in named.items()})
+        def fetch(value):  # Ray does this, too
+            return ray.get(value) if is_reference(value) else value
+
+        return self.reply(*map(fetch, arguments), **{k: fetch(named[k]) for k in named})
 
 
 class Handle:
     """Stand in for an actor's handle: its methods are called with .remote(…)."""
 
     def __init__(self, **methods):
-        for name, reply in methods.items():
-            setattr(self, name, Remote(reply))
+        vars(self).update({name: Remote(reply) for name, reply in methods.items()})
 
-
-def value_of(argument):
-    return ray.get(argument) if is_reference(argument) else argument
-
-
-def is_reference(value):
-    return isinstance(value, ray.ObjectRef)
-
-
-def fetched(results, reason):
-    """Return an answer's results as a list; refuse references, with this reason."""
-    require(
-        not is_reference(results),
-        "that is one reference; ray.get all of them, and return a list",
-    )
-    results = listed(results)
-    require(not any(map(is_reference, results)), reason)
-    return results
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise NotYet(f"call {' and '.join(vars(self))} of the handle, not {name}")
 
 
 @ray.remote(max_retries=0, num_returns=2)
@@ -94,387 +55,273 @@ def take_time(result, seconds):
     return result, time.time()
 
 
-class Calls:
-    """What an answer called, and when; a call that takes time is a task of Ray's."""
+class Calls(list):
+    """What an answer called; a call that takes time is a task of Ray's."""
 
-    def __init__(self):
-        self.arguments, self.starts, self.ends = [], [], []
+    def __init__(self, limit=30):
+        self.limit, self.starts, self.ends = limit, [], []
 
-    def note(self, arguments):
-        """Note a call; refuse the answer that makes so many that it never ends."""
-        self.arguments.append(arguments)
-        require(
-            len(self.arguments) < 20,
-            "it goes on and on: repeat as often as the arguments say, not for ever",
-        )
-
-    def start(self, arguments, result, seconds):
+    def start(self, call, result, seconds=0):
         """Note a call and return the reference of its result."""
-        self.note(arguments)
+        self.append(call)
+        require(len(self) < self.limit, "it goes on and on, and the arguments do not")
+        if not seconds:
+            return ray.put(result)
         self.starts.append(time.time())
         reference, end = take_time.remote(result, seconds)
         self.ends.append(end)
         return reference
 
-    def pending(self):
-        """Return whether a call is not over yet."""
-        return bool(ray.wait(self.ends, num_returns=len(self.ends), timeout=0)[1])
+    def over(self, timeout=0):
+        """Return the ends of those calls that are over; wait so many seconds."""
+        return ray.wait(self.ends, num_returns=len(self.ends) or 1, timeout=timeout)[0]
 
-    def in_turns(self):
-        """Return whether a call was made only when an earlier one was over."""
-        over, _ = ray.wait(self.ends, num_returns=len(self.ends), timeout=0)
-        return any(max(self.starts) > end for end in ray.get(over))
 
-    def bounds(self, until):
-        """Return how long each call took, at least and at most, as two arrays.
+def exercise_on_ray(check_answer):
+    """Register a check that needs a running Ray; it also gets an empty Calls."""
 
-        At least until the task had its result; and, if each call was waited for, at
-        most until the next call, or until the answer returned. So what an answer
-        measures can be judged on a machine of any speed, however busy.
-        """
-        least = np.subtract(ray.get(self.ends), self.starts)
-        return least, np.diff([*self.starts, until])
+    @functools.wraps(check_answer)
+    def on_ray(answer):
+        ready, calls = ray.is_initialized(), Calls()
+        require(ready, "start Ray first: run the cell with session.start")
+        try:
+            check_answer(answer, calls)
+        finally:  # what still runs would be in the next check's way
+            calls.over(timeout=5)
 
-    def let_end(self):
-        """Wait until the calls are over, so that they are not in the next one's way."""
-        if self.ends:
-            ray.wait(self.ends, num_returns=len(self.ends), timeout=5)
+    return verdict.exercise(on_ray, seconds=30)  # a process may have to start
+
+
+def is_reference(value):
+    return isinstance(value, ray.ObjectRef)
+
+
+def same(a, b):
+    """Return whether two lists hold the same numbers."""
+    if not isinstance(a, list | tuple) or len(a) != len(b):
+        return False
+    return all(map(np.array_equal, map(verdict.as_numbers, a), b))
+
+
+def require_keys(verb, asked, keys):
+    right = isinstance(asked, list | tuple) and list(asked) == keys
+    require(right, f"{verb} all keys in one call, as a list: {keys} here")
 
 
 @exercise_on_ray
 def train_worker(answer, calls):
-    keys, num_steps, before = ["W", "b"], 3, 10  # others have pushed 10 times
-    weights = {"b": np.array([64.0]), "other": np.ones(1), "W": np.array([128.0, 256])}
+    train(answer, Calls(30), ["W", "b"], 3)
+    train(answer, Calls(99), ["b", "c", "W"], 12)
 
-    def note(verb, keys_asked):
-        require(
-            isinstance(keys_asked, list | tuple)
-            and all(k in weights for k in keys_asked),
-            f"a {verb} takes a list of keys: pass on the argument keys",
-        )
-        calls.note((verb, list(keys_asked)))
+
+def train(answer, calls, right_keys, num_steps):
+    """Let an answer train against a server that others push to as well."""
+    weights = {"W": np.float32([[1.5, -2, 0], [0.1, 7, -3]]), "c": np.array(-0.75)}
+    weights["b"], pulled, updates, versions = np.array([1 / 3, -1, 0]), [], [], [10]
 
     def pull(keys):
-        note("pull", keys)
-        return ray.put([weights[key].copy() for key in keys])
+        require_keys("pull", keys, right_keys)
+        pulled.append([weights[key].copy() for key in keys])
+        return calls.start("pull", pulled[-1])
 
     def push(keys, values):
-        note("push", keys)
-        require(
-            isinstance(values, list | tuple) and len(values) == len(keys),
-            "push what compute_update returned: a list with an array for each key",
-        )
+        require_keys("push", keys, right_keys)
+        require(updates, "push what compute_update returned: it was not called yet")
+        new = [w + u for w, u in zip(pulled[-1], updates[-1], strict=True)]
+        for mistaken, reason in (
+            (new, "push the update alone, not new weights: the server adds it"),
+            (pulled[-1], "you pushed the weights; push the update"),
+            ([-u for u in updates[-1]], "you turned the sign round"),
+        ):
+            require(not same(values, mistaken), reason)
+        as_it_is = "push what compute_update returned, the whole list as it is"
+        require(same(values, updates[-1]), as_it_is)
         for key, value in zip(keys, values, strict=True):
-            require(
-                np.shape(as_numbers(value)) == weights[key].shape,
-                f"what is pushed to {key} must be its update, an array of its shape",
-            )
-            weights[key] = weights[key] + value
-        return ray.put(before + [verb for verb, _ in calls.arguments].count("push"))
+            weights[key] = weights[key] + value - 0.125  # others push as well
+        versions.append(versions[-1] + 1 + len(versions) % 2)
+        return calls.start("push", versions[-1])
 
-    def compute_update(pulled):
-        require(
-            not is_reference(pulled),
-            "compute_update needs the weights: ray.get what pull returned",
-        )
-        require(
-            isinstance(pulled, list | tuple) and len(pulled) == 2,
-            "give compute_update the whole list of weights, as pull returns it",
-        )
-        return [-0.25 * np.asarray(weight) for weight in pulled]
+    def compute_update(given):
+        calls.start("compute", None)
+        require(not is_reference(given), "compute from weights: ray.get what is pulled")
+        new = pulled and same(given, pulled[-1])
+        require(new, "compute from the list of weights just pulled, in every step")
+        updates.append([np.exp(-np.asarray(w)) / 3 - 0.5 for w in given])
+        return [part.copy() for part in updates[-1]]
 
-    result = answer(Handle(pull=pull, push=push), keys, compute_update, num_steps)
-    verbs = [verb for verb, _ in calls.arguments]
-    pulls, pushes = verbs.count("pull"), verbs.count("push")
-    require(pushes > 0, "nothing was pushed: call ps.push.remote(keys, update)")
-    require(
-        all(len(asked) == 2 for _, asked in calls.arguments),
-        "pull and push all keys in one call, not each on its own",
-    )
-    require(
-        verbs != ["pull", "push"],
-        "it did one step only: does the return stand inside the loop?",
-    )
-    require(pulls != 1, "it pulled once for all steps: pull new weights in every step")
-    require(
-        pulls == pushes or pushes != num_steps,
-        f"it pulled {pulls} times in 3 steps: pull once, at the start of each step",
-    )
-    require(
-        pushes == num_steps,
-        f"it pushed {pushes} times: push once in each of 3 steps",
-    )
-    require(
-        verbs == ["pull", "push"] * num_steps,
-        "the order in each step is: pull, compute, push",
-    )
-    b = weights["b"]
-    require(
-        not close(b, [64 * 2**3]),
-        "you pushed the weights; push the update, what compute_update returns",
-    )
-    require(
-        not close(b, [64 * 1.75**3]),
-        "you pushed new weights; push the update alone, the server adds it",
-    )
-    require(
-        not close(b, [64 * 1.25**3]),
-        "you turned the sign round; push the update as it is",
-    )
-    require(
-        not close(b, [64 * 0.25]),
-        "each step used the weights of the first: compute from those just pulled",
-    )
-    require(
-        close(b, [27]) and close(weights["W"], [54, 108]),
-        "the weights are not those of three steps: push compute_update(weights)",
-    )
-    require(
-        not is_reference(result),
-        "return a number, not a reference: ray.get the answer of the last push",
-    )
-    require(
-        not isinstance(result, list | tuple),
-        "return one number, the last version",
-    )
-    version = number(result)
-    require(
-        version != num_steps,
-        "that is the number of your steps; return what the last push answers, since "
-        "other workers push as well",
-    )
-    require(version != before + 1, "that is what the first push answered, not the last")
-    require(
-        version == before + num_steps,
-        f"return the last version, which push answers: 13 here, not {version:g}",
-    )
+    frozen = "what ray.get returns is read-only: push the update, the server adds it"
+    with explained(ValueError, "read-only", frozen):
+        handle = Handle(pull=pull, push=push)
+        given = list(right_keys)
+        result = answer(handle, given, compute_update, num_steps)
+    pulls, computed, pushes = map(calls.count, ("pull", "compute", "push"))
+    times = f"times in {num_steps} steps"
+    require(given == right_keys, "it changed the list of keys: only read it")
+    require(pushes, "nothing was pushed: call ps.push.remote(keys, update)")
+    require(pushes > 1, "it did one step only: does the return stand inside the loop?")
+    require(pulls > 1, "it pulled once for all steps: pull new weights in every step")
+    require(pushes == num_steps, f"it pushed {pushes} {times}: push once in each")
+    require(pulls == pushes, f"it pulled {pulls} {times}: pull once, at each start")
+    require(computed == pushes, f"it called compute_update {computed} {times}")
+    in_order = calls == ["pull", "compute", "push"] * num_steps
+    require(in_order, "the order in each step is: pull, compute, push")
+    got = not is_reference(result)
+    require(got, "return a number, not a reference: ray.get the last push")
+    one = not isinstance(result, list | tuple)
+    require(one, "return one number, the last version")
+    version, last = verdict.number(result), versions[-1]
+    others = "that is the number of steps; return the version, for others push as well"
+    require(version != num_steps, others)
+    first = "that is what the first push answered, not the last"
+    require(version != versions[1], first)
+    require(version == last, f"the last push answered {last}, you return {version:g}")
+
+
+def come_in_order(ask, calls, name):
+    """Require that all are called before one is waited for, and results in order."""
+    held = [[np.float32([i / 3, -i]), np.array([7e4 / 3 * i * i])] for i in range(12)]
+    for takes in ((0.4, 0.3, 0.2), [0] * 12, [0]):
+        calls, count = calls if any(takes) else Calls(), len(takes)
+        wanted, seconds = [*range(count)], dict(enumerate(takes))
+
+        def start(i, calls=calls, seconds=seconds):
+            return calls.start(i, held[i % 12], seconds.get(i, 0))
+
+        found = ask(start, count)
+        asked, ends = sorted(calls), ray.get(calls.over())
+        require(asked, f"no {name} was called: call .remote(…) for each")
+        require(asked != sorted(wanted * 2), f"each {name} was called twice")
+        from_0 = asked != [*range(1, count + 1)]
+        require(from_0, f"the first {name} has the number 0")
+        require(asked == wanted, f"call {name} 0 to {count - 1}; you called {asked}")
+        require(not ends or max(calls.starts) < min(ends), IN_TURNS)
+        several = not is_reference(found)
+        require(several, "that is one reference: ray.get all of them, return a list")
+        found = verdict.listed(found)
+        got = not any(map(is_reference, found))
+        require(got, f"these are references: ray.get what each {name} returns")
+        joined = same(found, sum(held[:count], []))
+        require(not joined, f"you joined the lists: return one for each {name}")
+        others = f"there are {count} {name}s, and you return {len(found)} results"
+        require(len(found) == count, others)
+        whose = [next((i for i in wanted if same(f, held[i])), None) for f in found]
+        unchanged = f"return what each {name} returned, as ray.get gives it"
+        require(None not in whose, unchanged)
+        order = f"return that of {name} 0 first; yours are from {whose}"
+        require(whose == wanted, order)
+
+
+IN_TURNS = (
+    "a call was made only when another was done: call .remote for all, then ray.get "
+    "(a generator makes each call only when it is read)"
+)
 
 
 @exercise_on_ray
 def run_workers(answer, calls):
-    num_workers, given = 3, Handle()
+    def ask(start, num_workers):
+        def start_task(ps, worker):
+            right = ps is given and isinstance(worker, int | np.integer)
+            require(right, "start task.remote(ps, worker), with the worker's number")
+            return start(int(worker))
 
-    def start_task(ps, worker):
-        require(
-            ps is given and isinstance(worker, int | np.integer),
-            "start the task as task.remote(ps, worker), with a number for the worker",
-        )
-        seconds = 0.4 - 0.1 * min(max(worker, 0), 2)  # the first takes longest
-        return calls.start(int(worker), f"result of worker {worker}", seconds)
+        start_task.__qualname__ = "task.remote"  # Python's message has it
+        return answer(Remote(start_task), given, num_workers)
 
-    start_task.__qualname__ = "task.remote"  # Python's message has it
-    results = answer(Remote(start_task), given, num_workers)
-    workers = calls.arguments
-    require(workers, "no worker was started: call task.remote(ps, worker)")
-    require(
-        len(workers) == 1 or len(set(workers)) > 1,
-        f"each worker needs its own number 0, 1, 2; yours were {workers}",
-    )
-    require(
-        sorted(workers) != [1, 2, 3],
-        "workers are numbered from 0; yours are 1, 2, 3",
-    )
-    require(
-        len(workers) != 2 * num_workers,
-        "each worker was started twice: keep the references of the first time",
-    )
-    require(
-        sorted(workers) == [0, 1, 2],
-        f"start {num_workers} workers, with the numbers 0, 1, 2; yours were {workers}",
-    )
-    require(
-        not calls.in_turns(),
-        "a worker was started only when another had ended: start all of them first, "
-        "then ray.get",
-    )
-    results = fetched(
-        results,
-        "these are references; ray.get them to return what the workers returned",
-    )
-    require(
-        len(results) == num_workers,
-        f"3 workers return 3 results, not {len(results)}: wait for all of them",
-    )
-    expected = [f"result of worker {worker}" for worker in range(num_workers)]
-    require(
-        set(map(str, results)) == set(expected),
-        "return what the workers returned, unchanged: what ray.get gives for each",
-    )
-    require(
-        results == expected,
-        "return the results in the order of the workers, not in that of finishing",
-    )
+    given = Handle()
+    come_in_order(ask, calls, "worker")
 
 
 @exercise_on_ray
 def pull_all(answer, calls):
-    keys, num_servers = ["W", "bias"], 3
+    def ask(start, num_servers):
+        def pull(server, keys):
+            require_keys("pull", keys, right_keys)
+            return start(server)
 
-    def held(server):
-        return [np.array([10.0 * server**2]), np.array([10.0 * server**2, 1.0])]
+        right_keys = ["W", "bias", "W1"][: num_servers % 4 or 2]
+        pulls = [functools.partial(pull, server) for server in range(num_servers)]
+        servers, keys = [Handle(pull=pull) for pull in pulls], list(right_keys)
+        found = answer(servers, keys)
+        kept = len(servers) == num_servers and keys == right_keys
+        require(kept, "it changed the list of servers or keys: only read it")
+        return found
 
-    def pull(server, keys):
-        require(
-            isinstance(keys, list | tuple) and list(keys) == ["W", "bias"],
-            "ask each server for all of the keys, in one call",
-        )
-        return calls.start(server, held(server), 0.4 - 0.1 * server)
-
-    servers = [
-        Handle(pull=functools.partial(pull, server)) for server in range(num_servers)
-    ]
-    found = answer(servers, keys)
-    asked = sorted(calls.arguments)
-    require(asked, "no server was asked: call server.pull.remote(keys)")
-    require(
-        asked != [0, 0, 1, 1, 2, 2],
-        "each server was asked twice: keep the references of the first time",
-    )
-    require(
-        asked == [0, 1, 2],
-        "each of the 3 servers is to be asked once; asked were those at the places "
-        f"{asked}",
-    )
-    require(
-        not calls.in_turns(),
-        "a server is asked only when another has answered: call pull.remote on all, "
-        "then ray.get",
-    )
-    found = fetched(found, "these are references: ray.get them all at the end")
-    require(
-        len(found) != num_servers * len(keys),
-        "you joined the lists of the servers: return one list for each server",
-    )
-    require(
-        len(found) == num_servers,
-        f"return one list of weights for each of 3 servers, not {len(found)}",
-    )
-
-    def places(weights):
-        """Return from which servers these weights may be."""
-        weights = weights if isinstance(weights, list | tuple) else []
-        return [
-            server
-            for server in range(num_servers)
-            if len(weights) == 2 and all(map(close, weights, held(server)))
-        ]
-
-    origins = [places(weights) for weights in found]
-    require(
-        all(origins),
-        "return the lists of weights as the servers gave them, one for each server",
-    )
-    require(
-        origins == [[0], [1], [2]],
-        "return the lists in the order of the servers, not in that of answering",
-    )
+    come_in_order(ask, calls, "server")
 
 
 @exercise_on_ray
 def measure(answer, calls):
-    repeats, given = 5, np.array([1.0, 2.0, 3.0])
-    milliseconds = {"push": [10, 100, 600, 100, 10], "pull": [5, 5, 5, 5, 5]}
+    times = {"push": [10, 150, 600, 90, 20], "pull": [5, 60, 5, 300, 100]}
+    time_calls(answer, calls, "W", np.float32([1.5, -2, 0]), times)
+    times = {"push": [30, 5, 90], "pull": [5, 5, 60]}
+    time_calls(answer, Calls(), "b2", np.ones((2, 2)) / 3, times)
+
+
+def time_calls(answer, calls, key, value, milliseconds):
+    """Let an answer measure pushes and pulls that take these times."""
+    repeats = len(milliseconds["push"])
 
     def take(verb, keys):
-        require(
-            isinstance(keys, list | tuple) and list(keys) == ["W"],
-            f"{verb} the key as a list of one: [key]",
-        )
-        seconds = milliseconds[verb][calls.arguments.count(verb) % repeats] / 1000
-        return calls.start(verb, [given], seconds)
+        require_keys(verb, keys, [key])
+        seconds = milliseconds[verb][calls.count(verb) % repeats] / 1000
+        return calls.start(verb, [value], seconds)
 
     def push(keys, values):
-        require(
-            isinstance(values, list | tuple) and len(values) == 1,
-            "push the value as a list of one: [value]",
-        )
-        require(close(values[0], given), "push the value that was given")
+        require(same(values, [value]), "push the given value, in a list: [value]")
         return take("push", keys)
 
-    def pull(keys):
-        return take("pull", keys)
-
-    result = answer(Handle(push=push, pull=pull), "W", given.copy(), repeats)
-    until, pending = time.time(), calls.pending()
+    handle = Handle(push=push, pull=functools.partial(take, "pull"))
+    given = value.copy()
+    result = answer(handle, key, given, repeats)
+    until, pending = time.time(), len(calls.over()) < len(calls.ends)
+    require(np.array_equal(given, value), "it changed the value: only push it")
     require(result is not None, "it returned nothing; end it with a return")
-    require(
-        isinstance(result, dict) and set(result) == {"push", "pull"},
-        'return a dictionary with the keys "push" and "pull"',
-    )
-    for verb in ("push", "pull"):
-        count = calls.arguments.count(verb)
-        require(
-            repeats <= count <= repeats + 2,  # warming up is allowed
-            f"repeat each call `repeats` times: here 5 times, not {count} for {verb}",
-        )
-    require(
-        not any(isinstance(seconds, list | tuple) for seconds in result.values()),
-        "return one number for each verb: the median of its times",
-    )
-    seconds = {verb: number(value) for verb, value in result.items()}
-    require(
-        seconds["push"] >= 0 and seconds["pull"] >= 0,
-        "your seconds are negative: subtract the start from the end",
-    )
-    require(
-        seconds["push"] != seconds["pull"],
-        "you timed push and pull together: a clock for each",
-    )
-    require(
-        max(seconds.values()) < 10 * (until - calls.starts[0]),
-        "return seconds, not milliseconds",
-    )
-    least, most = calls.bounds(until)
-    called = np.array(calls.arguments)
-    rows = {verb: np.flatnonzero(called == verb)[-repeats:] for verb in seconds}
+    both = isinstance(result, dict) and set(result) == {"push", "pull"}
+    require(both, 'return a dictionary with the keys "push" and "pull"')
+    for verb in result:
+        count, one = calls.count(verb), not isinstance(result[verb], list | tuple)
+        enough = repeats <= count <= repeats + 2  # warming up is allowed
+        require(enough, f"{verb} `repeats` times: {repeats} here; you did it {count}")
+        require(one, "return one number for each verb: the median of its times")
+    seconds = {verb: verdict.number(result[verb]) for verb in milliseconds}
+    # A call took at least until its result was there; and, if it was waited for, at
+    # most until the next call. So a machine may be slow, or busy.
+    starts, ends = np.array(calls.starts), np.array(ray.get(calls.ends))
+    times = np.stack([ends - starts, np.diff([*starts, until])])
+    bounds = {v: times[:, np.equal(calls, v)][:, -repeats:] for v in seconds}
+    bounds["both"] = bounds["push"] + bounds["pull"]
 
-    def looks_like(statistic, verb, of):
+    def looks_like(verb, of, statistic=np.median):
         """Return whether the seconds of a verb may be a statistic of these calls."""
-        low, high = statistic(least[rows[of]]), statistic(most[rows[of]])
-        slack = 0.01  # a busy machine may let the clocks stand so far apart
-        return low - slack <= seconds[verb] <= high + slack
+        low, high = map(statistic, bounds[of])
+        return low - 0.01 <= seconds[verb] <= high + 0.01  # clocks stand apart
 
-    for verb in ("push", "pull"):
-        require(
-            not pending or seconds[verb] > np.median(least[rows[verb]]),
-            f"you measured how long the call of {verb} takes, not its answer: wait "
-            "with ray.get before you stop the clock",
-        )
-    require(
-        (least <= most).all(),
-        "a call began before the answer to the one before it was there: ray.get each",
-    )
-    require(
-        not looks_like(np.median, "push", "pull")
-        or not looks_like(np.median, "pull", "push"),
-        "you swapped push and pull: here a push takes longer than a pull",
-    )
-    if not looks_like(np.median, "push", "push"):
-        require(
-            seconds["push"] >= min(least[rows["push"]]),
-            "your clock leaves the waiting for push out: read time.perf_counter() "
-            "after ray.get (time.process_time() does not count waiting)",
-        )
-        single = "that is a single push, or the shortest: take the median of all"
+    fast, slow = min(seconds.values()), max(seconds.values())
+    unlike = [v for v in seconds if not looks_like(v, v)]
+    unwaited = any(seconds[v] < np.median(bounds[v][0]) for v in seconds)
+    swapped = [looks_like(*pair) for pair in (("push", "pull"), ("pull", "push"))]
+    require(fast >= 0, "your seconds are negative: subtract the start from the end")
+    too_many = slow > 10 * (until - starts[0])
+    require(not too_many, "return seconds, not milliseconds")
+    waited = not pending or not unwaited
+    require(waited, "wait for the answer with ray.get, then stop the clock")
+    apart = (times[0] <= times[1]).all()
+    require(apart, "ray.get each answer before the next call")
+    mixed = len(unlike) == 2 and all(swapped)
+    require(not mixed, "you swapped push and pull: a push takes longer here")
+    for verb in unlike:
+        found, median = seconds[verb], np.median(bounds[verb][0])
+        unwaited = f"your clock leaves the waiting for {verb} out (process_time does)"
+        single = f"that is a single {verb}, or the shortest: take the median of all"
+        require(found >= min(bounds[verb][0]), unwaited)
+        together = "that is push and pull together: a clock for each"
+        require(not looks_like(verb, "both"), together)
         for statistic, reason in (
-            (np.min, single),
-            (operator.itemgetter(0), single),
-            (operator.itemgetter(-1), single),
-            (np.max, "that is the longest push: take the median of all"),
-            (np.sum, "that is the time of all calls: take the median of one"),
-            (
-                np.mean,
-                "that is the mean; take the median, which one slow call does not move",
-            ),
+            *[(np.min, single), (lambda t: t[0], single), (lambda t: t[-1], single)],
+            (np.max, f"that is the longest {verb}: take the median"),
+            (np.sum, "that is the time of all: take the median of one"),
+            (np.mean, "that is the mean; take the median, which no slow call moves"),
         ):
-            require(not looks_like(statistic, "push", "push"), reason)
-        median, yours = np.median(least[rows["push"]]), seconds["push"]
-        raise NotYet(f"the median of the pushes is {median:.2f} s, not {yours:.2f}")
-    require(
-        seconds["pull"] >= min(least[rows["pull"]]),
-        "your clock leaves the waiting for pull out: stop it after ray.get",
-    )
-    require(
-        looks_like(np.median, "pull", "pull"),
-        "the time of a pull contains that of the push: start the clock anew",
-    )
+            require(not looks_like(verb, verb, statistic), reason)
+        raise NotYet(f"the median {verb} took {median:.2f} s, and yours {found:.2f}")

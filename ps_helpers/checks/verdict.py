@@ -3,10 +3,16 @@
 import contextlib
 import functools
 import importlib
+import inspect
+import io
+import linecache
+import math
 import os
+import random
 import signal
 import sys
 import threading
+import traceback
 
 import numpy as np
 
@@ -21,6 +27,7 @@ MODULES = (
     "fewer_bytes",
     "ray_actors",
 )
+LIBRARIES = {m: dict(vars(m)) for m in (np, np.linalg, np.random, random, math)}
 
 
 class NotYet(Exception):
@@ -32,12 +39,7 @@ def exercise(check_answer, seconds=10):
 
     An answer that takes longer than these seconds is interrupted and refused.
     """
-
-    @functools.wraps(check_answer)
-    def limited(answer):
-        with time_limit(seconds):
-            check_answer(answer)
-
+    limited = functools.partial(within, seconds, check_answer)
     EXERCISES[check_answer.__name__] = limited
     return limited
 
@@ -50,10 +52,7 @@ def require(condition, reason):
 
 @contextlib.contextmanager
 def explained(error, words, reason):
-    """Refuse an answer with this reason where it raises an error with such words.
-
-    The words are those of Python's or NumPy's message for one usual mistake.
-    """
+    """Refuse an answer with this reason where it raises an error with such words."""
     try:
         yield
     except error as raised:
@@ -77,16 +76,8 @@ def close(a, b):
         a is not None
         and b is not None
         and a.shape == b.shape
-        and np.allclose(a, b, rtol=1e-4, atol=1e-6)
+        and np.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
     )
-
-
-def factor(found, expected):
-    """Return the number c of found = c * expected, or nan if there is none."""
-    found, expected = np.asarray(found), np.asarray(expected)
-    with np.errstate(all="ignore"):
-        c = (found * expected).sum() / (expected * expected).sum()
-        return c if close(found, c * expected) else np.nan
 
 
 def number(result):
@@ -99,6 +90,15 @@ def number(result):
     )
     require(np.isfinite(value), f"return a number, not {value}")
     return float(value)
+
+
+def whole_number(result):
+    """Return a result as a whole number; refuse any other."""
+    require(result is not None, "it returned nothing; end it with a return")
+    value = as_numbers(result)
+    whole = value is not None and value.ndim == 0 and value.dtype.kind in "iu"
+    require(whole, f"where one whole number belongs is a {type(result).__name__}")
+    return int(value)
 
 
 def listed(result):
@@ -118,26 +118,37 @@ def listed(result):
     return list(result)
 
 
-@contextlib.contextmanager
-def time_limit(seconds):
-    """Refuse an answer that is not done in time, where the system can interrupt it."""
-    late = []
+def within(seconds, function, *arguments):
+    """Call a function; refuse the answer that is not done in these seconds.
 
-    def interrupt(*_):
-        late.append(True)
-        raise KeyboardInterrupt  # the one exception that also ends a ray.get
-
+    The interrupt comes again each second, since an answer may swallow it; then it
+    strikes at the next line too, that is, within the except that swallowed it.
+    """
     if not hasattr(signal, "SIGALRM") or (
         threading.current_thread() is not threading.main_thread()
     ):
-        yield
-        return
+        return function(*arguments)
+    late, here, trace = [], sys._getframe(), sys.gettrace()
+
+    def at_a_line(_frame, event, _):
+        if event == "line":
+            raise KeyboardInterrupt
+        return at_a_line
+
+    def interrupt(_, frame):
+        late.append(frame)
+        while len(late) > 1 and frame not in (here, None):
+            frame.f_trace, frame = at_a_line, frame.f_back
+            sys.settrace(at_a_line)
+        if late[-1] is not here:  # or the answer is over
+            raise KeyboardInterrupt  # the one exception that also ends a ray.get
+
     previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    try:  # in a generator, from which no half-handled interrupt leaks
+        return next(function(*arguments) for _ in range(1))
     except KeyboardInterrupt:
-        if not late:
+        if not late:  # the reader's own
             raise
         raise NotYet(
             f"it was stopped after {seconds:g} seconds: it loops for ever, or waits "
@@ -145,7 +156,44 @@ def time_limit(seconds):
         ) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.settrace(trace)
         signal.signal(signal.SIGALRM, previous)
+
+
+class Printed(io.TextIOBase):
+    """Pass on the beginning of what an answer prints; refuse one that prints on."""
+
+    def __init__(self, stream):
+        self.stream, self.length = stream, 0
+
+    def write(self, text):
+        if self.length <= 2_000:
+            self.stream.write(text[:2_000])
+        self.length += len(text)
+        require(
+            self.length < 1_000_000, "it prints without end: print less, or nothing"
+        )
+        return len(text)
+
+
+@contextlib.contextmanager
+def surroundings_kept():
+    """Undo what answers do to the libraries, their random numbers and the folder."""
+
+    def put_back():
+        for module, names in LIBRARIES.items():
+            for name, value in names.items():
+                if vars(module).get(name) is not value:
+                    setattr(module, name, value)
+
+    put_back()  # what the cell with the answer has changed
+    numbers, more, folder = np.random.get_state(), random.getstate(), os.getcwd()
+    try:
+        with np.errstate(all="ignore"):  # its warning would hide the reason
+            yield
+    finally:
+        put_back()
+        np.random.set_state(numbers), random.setstate(more), os.chdir(folder)
 
 
 def one_line(text, length=200):
@@ -154,30 +202,54 @@ def one_line(text, length=200):
     return line if len(line) <= length else line[: length - 2] + " …"
 
 
+def codes(answer):
+    """Return the code of a function, or of all methods of a class or object."""
+    if inspect.ismethod(answer) or hasattr(answer, "__code__"):
+        return [answer.__code__]
+    parts = vars(answer).values() if isinstance(answer, type) else ()
+    return [part.__code__ for part in parts if hasattr(part, "__code__")]
+
+
 def is_untouched(answer):
-    """Return whether an answer's body is the one line that it was given with."""
-    code = getattr(answer, "__code__", None)
-    return code is None or (
+    """Return whether an answer, or a method of it, is the line it was given with."""
+    return any(
         code.co_names == ("NotImplementedError",)
         and code.co_nlocals == code.co_argcount
+        for code in codes(answer)
     )
+
+
+def failure(error, answer, call="it"):
+    """Return which error an answer's call stops with, and at which of its lines."""
+    files = {code.co_filename for code in codes(answer)}
+    where = [
+        linecache.getline(frame.f_code.co_filename, line).strip()
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename in files
+    ]
+    place = f" in the line {one_line(where[-1], 70)}" if where and where[-1] else ""
+    return one_line(f"{call} stops with {type(error).__name__}{place}")
+
+
+def unwrapped(error):
+    """Return the error that Ray has wrapped, with a page around it, or the error."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, BaseException) else error
 
 
 def refusal(answer, error):
     """Return the verdict on an answer whose check raised this error."""
-    cause = getattr(error, "cause", None)  # what Ray wraps, with a page around it
-    error = cause if isinstance(cause, BaseException) else error
-    if isinstance(error, NotImplementedError):
+    error = unwrapped(error)
+    if isinstance(error, NotYet):
+        return f"not yet: {one_line(str(error))}"
+    raised_by = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, NotImplementedError) and (
+        not raised_by or raised_by[-1] in codes(answer)
+    ):
         if is_untouched(answer):
             return "not attempted yet"
         return "not yet: delete the line raise NotImplementedError, it is still there"
-    if isinstance(error, NotYet):
-        return f"not yet: {one_line(str(error))}"
-    try:
-        message = one_line(str(error), length=150)
-    except Exception:
-        message = ""
-    return f"not yet: it raised {type(error).__name__}: {message}".removesuffix(": ")
+    return f"not yet: {failure(error, answer)}"
 
 
 def name_of(answer):
@@ -205,7 +277,8 @@ def verdict(answer):
     if name not in EXERCISES:
         return f"not yet: no exercise is called {name}; keep the name that it had"
     try:
-        EXERCISES[name](answer)
+        with surroundings_kept(), contextlib.redirect_stdout(Printed(sys.stdout)):
+            EXERCISES[name](answer)
     except KeyboardInterrupt:  # the reader's own
         raise
     except BaseException as error:  # the student's mistake, shown as a sentence

@@ -2,311 +2,196 @@
 
 import numpy as np
 
-from ps_helpers.checks.verdict import (
-    NotYet,
-    as_numbers,
-    close,
-    exercise,
-    explained,
-    is_untouched,
-    listed,
-    number,
-    require,
-)
+from ps_helpers.checks.tables import arrays, play, table
+from ps_helpers.checks.verdict import as_numbers, listed, number, require
 
 
 def truth(result):
     """Return an answer's result as True or False; refuse what is neither."""
-    require(result is not None, "it returned nothing; end it with a return")
+    require(result is not None, "it returned nothing: return True or False in any case")
     value, kind = as_numbers(result), type(result).__name__
     require(value is not None, f"return True or False; what came is of type {kind}")
     require(value.ndim == 0, "return one True or False, for the worker that asks")
-    require(
-        value.dtype.kind == "b",
-        "return True or False, not a number: compare the difference with s",
-    )
+    require(value.dtype.kind == "b", "return True or False: compare the lead with s")
     return bool(value)
 
 
-@exercise
-def may_proceed(answer):
-    situations = [
+FOUR, NEAR, MANY = [7, 3, 12, 4], [12, 9, 11, 10], [*range(95, 107), 96]
+AT = [(3, FOUR), (7, FOUR), (12, FOUR), (5, [5, 5]), (2, [0, 2]), (12, NEAR), (11, NEAR)]
+
+
+@table(
+    calls=[
         (clock, clocks, s)
-        for clocks in ([7, 3, 12, 4], [3, 3, 3], [0, 2])
-        for clock in clocks
-        for s in (2, 0, 1, 3, float("inf"))
-    ]
-    results = []
-    for clock, clocks, s in situations:
-        given = list(clocks)
-        results.append(answer(clock, given, s))
-        require(given == clocks, "it changed the list clocks; only read it")
-    clock, low, high, mean, median, first, last, count, s = np.transpose(
-        [
-            (c, min(k), max(k), np.mean(k), np.median(k), k[0], k[-1], len(k), s)
-            for c, k, s in situations
-        ]
-    )
-    right = clock - low <= s
-    require(
-        {r for r, result in zip(right, results, strict=True) if result is None}
-        != {False},
-        "it returns nothing where the worker must wait: return False there",
-    )
-    results = list(map(truth, results))
-    for mistaken, reason in (
-        (s >= 0, "it is always True: subtract the slowest clock, min(clocks)"),
-        (s < 0, "it is always False, so that everybody stops for ever"),
-        (clock - low < s, "who is exactly s steps ahead may go on: compare with <="),
-        (clock - low <= s + 1, "it lets a worker be s + 1 steps ahead, one too many"),
-        (clock - low > s, "that is whether it must wait: return the opposite"),
-        (clock - low >= s, "the comparison is turned round: who is near may go on"),
-        (clock - low == s, "who is less than s steps ahead may go on too: use <="),
-        (high - clock <= s, "it holds up the slow: compare with min(clocks), not max"),
-        (high - low <= s, "when one is ahead it holds up all: use clock, not the max"),
-        (clock <= s, "subtract the slowest, min(clocks): how far ahead is clock?"),
-        (clock - low <= count, "compare with s, not with the number of workers"),
-        (clock == low, "you did not use s: who is up to s steps ahead may go on"),
-        (right | (s == 0), "s = 0 allows no step ahead: is it taken for False?"),
-        (right & (s > 0), "with s = 0 the slowest must go on, or all stop for ever"),
-        (clock - mean <= s, "you compared with the mean; compare with the slowest"),
-        (clock - median <= s, "you compared with the median; compare with the slowest"),
-        (clock - first <= s, "the first worker need not be the slowest: use min"),
-        (clock - last <= s, "the last worker need not be the slowest: use min"),
-    ):
-        require(not close(results, mistaken), reason)
-    for (clock, clocks, s), may, result in zip(situations, right, results, strict=True):
-        require(
-            result == may,
-            f"with s = {s} and clocks {clocks} a worker that has done {clock} "
-            f"{'may go on' if may else 'must wait'}",
-        )
+        for clock, clocks in [*AT, (97, MANY), (96, MANY)]
+        for s in (0, 1, 3, float("inf"))
+    ],
+    returns=truth,
+    mistakes={
+        "it is always True: subtract the slowest clock, min(clocks)": "min → max",
+        "it is always False, so that everybody stops for ever": "<= s → < 0",
+        "who is exactly s steps ahead may go on: compare with <=": "<= → <",
+        "it lets a worker be s + 1 steps ahead, one too many": "<= s → <= s + 1",
+        "that is whether it must wait: return the opposite": "<= → >",
+        "the comparison is turned round: who is near may go on": "<= → >=",
+        "who is less than s steps ahead may go on too: use <=": "<= → ==",
+        "it holds up the slow: subtract min(clocks)": "clock - min → -clock + max",
+        "if one is ahead it holds up all: use clock": "clock - → max(clocks) -",
+        "subtract min(clocks): how far ahead is clock?": "- min(clocks) →",
+        "compare with s, not the number of workers": "<= s → <= len(clocks)",
+        "you did not use s: who is up to s steps ahead may go on": "<= s → <= 0",
+        "s = 0 allows no lead: is it taken for False?": "clock - → not s or clock -",
+        "with s = 0 the slowest must go on": "clock - → s > 0 and clock -",
+        "compare with the slowest, not the mean": "min( → np.mean(",
+        "compare with the slowest, not the median": "min( → np.median(",
+        "the first worker need not be the slowest": "min(clocks) → clocks[0]",
+        "the last worker need not be the slowest": "min(clocks) → clocks[-1]",
+        "these are numbers: as texts 10 is before 9": "clocks) → clocks, key=str)",
+    },
+    raises=[
+        (ValueError, "empty", "a worker's own clock may be the slowest: leave it in"),
+        (OverflowError, "infinity", "s may be infinite: compare with it as it is"),
+    ],
+)
+def may_proceed(clock, clocks, s):
+    return clock - min(clocks) <= s
 
 
-@exercise
-def Barrier(answer):
-    def arrive(barrier, worker):
-        require(
-            callable(getattr(barrier, "arrive", None)),
-            "keep Barrier a class with the method arrive, as it was given",
-        )
-        try:
-            result = barrier.arrive(worker)
-        except NotImplementedError:
-            require(
-                is_untouched(barrier.arrive),
-                "delete the line raise NotImplementedError, it is still there",
-            )
-            raise
-        require(
-            result is not None,
-            "it returned nothing: return [] until all have arrived, then all workers",
-        )
-        require(
-            not isinstance(result, bool | np.bool_),
-            "return the workers that may go on, as a list, not True or False",
-        )
-        return listed(result)
-
-    def opens_at(num_workers):
-        """Return how many must arrive until somebody may go on, 0 for never."""
-        barrier = answer(num_workers)
-        for n in range(9):
-            if len(arrive(barrier, n % num_workers)) > 0:
-                return n + 1
-        return 0
-
-    opened = [opens_at(num_workers) for num_workers in (3, 5, 2)]
-    for mistaken, reason in (
-        ([0, 0, 0], "nobody ever goes on; do you empty the very list that you return?"),
-        ([1, 1, 1], "the first to arrive went on: return [] until all have arrived"),
-        ([2, 4, 1], "it opens one arrival early: wait until num_workers have arrived"),
-        ([4, 6, 3], "it opens one arrival late: who arrives now counts too"),
-        (
-            [opened[0]] * 3,
-            f"it opens after {opened[0]} arrivals, always: use self.num_workers",
-        ),
-    ):
-        require(opened != mistaken, reason)
-    require(
-        opened == [3, 5, 2],
-        f"barriers of 3, 5 and 2 workers opened at arrival {opened}",
-    )
-    require(opens_at(1) == 1, "a barrier of one worker must open at once")
-    barrier = answer(3)
-    *early, found = [arrive(barrier, worker) for worker in (2, 0, 1)]
-    require(
-        not any(map(len, early)),
-        "workers arrive in any order: count them, whatever their numbers are",
-    )
-    for mistaken, reason in (
-        ([1], "only the last one went on: return all who have arrived"),
-        ([0, 2], "the last one to arrive goes on too"),
-        ([2, 0], "the last one to arrive goes on too"),
-        ([2, 0, 1], "that is the order of arrival: sort the workers by number"),
-        ([2, 1, 0], "return the workers in order, the lowest number first"),
-        ([1, 2, 3], "workers count from 0: return the numbers that have arrived"),
-    ):
-        require(not close(found, mistaken), reason)
-    require(
-        close(found, [0, 1, 2]),
-        f"when 2, 0 and 1 have arrived return [0, 1, 2], not {found}",
-    )
-    for order in ((1, 2, 0), (2, 1, 0)):
-        *early, found = [arrive(barrier, worker) for worker in order]
-        require(
-            not any(map(len, early)) and close(found, [0, 1, 2]),
-            "each round begins with nobody, so forget who came when it opens; in the "
-            f"next round the arrivals gave {[*early, found]}",
-        )
-    one, other = answer(2), answer(2)
-    require(
-        not arrive(one, 0) and not arrive(other, 1) and close(arrive(one, 1), [0, 1]),
-        "two barriers must not share who came: keep that in self",
-    )
-    barrier = answer(2)
-    none, both, _ = [barrier.arrive(worker) for worker in (0, 1, 1)]
-    require(
-        len(none) == 0 and close(both, [0, 1]),
-        "a list that was returned changed at a later arrival: return a new one",
-    )
+def rounds(results):
+    """Return who may go on at each arrival, as texts; refuse anything else."""
+    for found in results:
+        require(found is not None, "return [] until all have arrived, not nothing")
+        no_list = isinstance(found, bool | np.bool_)
+        require(not no_list, "return the workers that may go on, not True or False")
+    return [str(np.array(listed(found)).tolist()) for found in results]
 
 
-@exercise
-def scale_update(answer):
-    update = [np.array([[8.0, -21.0]]), np.array([3.0])]
-    at_0 = "you divided by 0: an update of staleness 0 stays as it is"
-    as_one = "the update is a list of arrays: divide each array, not the list"
-
-    def scaled(update, staleness):
-        given = [part.copy() for part in update]
-        try:
-            # A warning would hide the reason.
-            with np.errstate(all="ignore"), explained(TypeError, "/: 'list'", as_one):
-                result = answer(given, staleness)
-        except ZeroDivisionError:
-            raise NotYet(at_0) from None
-        require(
-            len(given) == len(update) and all(map(np.array_equal, given, update)),
-            "it changed the update that was given: make new arrays, without /=",
-        )
-        require(
-            not isinstance(result, np.ndarray),
-            "return a list: here one array came, so does return stand in the loop?",
-        )
-        result = listed(result)
-        require(
-            len(result) == len(update),
-            f"the update has {len(update)} arrays and yours {len(result)}: keep all",
-        )
-        shapes = [np.shape(as_numbers(part)) for part in result]
-        require(
-            shapes == [part.shape for part in update],
-            "keep the arrays' shapes, and their order",
-        )
-        return result
-
-    first, second = scaled(update, 5)
-    for mistaken, reason in (
-        (update[0] // 5, "// drops the fraction: divide with /"),
-        (update[0] - 5, "you subtracted the staleness; divide by it"),
-        (update[0] * 5, "you multiplied by the staleness; divide by it"),
-        (update[0] / 6, "divide by the staleness itself, not by staleness + 1"),
-        (update[0] / 4, "divide by the staleness itself, not by staleness - 1"),
-        (update[0] / 5**0.5, "divide by the staleness itself, not by its root"),
-        (update[0] / 25, "you divided by the staleness twice"),
-        (update[0] / -5, "the sign is turned round: only divide"),
-        (update[0] / 2, "divide by the staleness, not by the number of arrays"),
-        (update[0] * 0, "a stale update is made smaller, not dropped"),
-        (update[0], "an update of staleness 5 is to be divided by 5, not kept"),
-    ):
-        require(not close(first, mistaken), reason)
-    require(
-        close(first, update[0] / 5),
-        f"[8, -21] of staleness 5 becomes [1.6, -4.2], not {np.ravel(first)}",
-    )
-    require(
-        close(second, update[1] / 5),
-        "the first array is right, the second is not divided by the staleness",
-    )
-    require(np.isfinite(scaled(update, 0)[0]).all(), at_0)
-    for staleness in (0, 1, 2, 3):
-        first, second = scaled(update, staleness)
-        expected = [part / max(1, staleness) for part in update]
-        require(
-            close(first, expected[0]) and close(second, expected[1]),
-            f"[8, -21] of staleness {staleness} becomes {expected[0][0]}, "
-            f"not {np.ravel(first)}",
-        )
-    require(
-        close(scaled([np.array([6.0])] * 3, 2), [[3]] * 3),
-        "it is right for an update of two arrays only: go through all there are",
-    )
+ARRIVALS = [(2, 0, 1, 1, 2, 0, 2), (1, 0, 0, 1), (0, 0), (3, 1, 4, 0, 2, 4), (2, 0, 1)]
+ARRIVALS += [(10, 2, 9, 11, 1, 0, 3, 8, 7, 4, 6, 5, *range(11, -1, -1))]
 
 
-@exercise
-def round_time(answer):
-    def called(times, *backup_workers):
-        given = times.copy()
-        result = answer(given, *backup_workers)
-        require(
-            np.array_equal(given, times),
-            "it changed compute_times: sort a copy, as sorted(…) does",
-        )
-        require(
-            not isinstance(result, list | tuple) and not getattr(result, "ndim", 0),
-            "return one time, that of the last worker that is waited for",
-        )
-        return number(result)
+@table(
+    calls=[
+        ((num_workers,), [("arrive", worker) for worker in workers])
+        for num_workers, workers in zip((3, 2, 1, 5, 3, 12), ARRIVALS, strict=True)
+    ],
+    returns=rounds,
+    run=play,
+    mistakes={
+        "the first went on: wait until all have arrived": "if len( → if not len(",
+        "it opens one arrival early: wait for num_workers": "workers: → workers - 1:",
+        "it opens one arrival late: who arrives now counts too": "< → <=",
+        "workers arrive in any order: count them": "if len(self.came) → if 1 + worker",
+        "only the last went on: return all": "return everyone → return [worker]",
+        "the last to arrive goes on too": "n everyone → n everyone[:-1]",
+        "that is the order of arrival: sort them": "sorted(self.came) → self.came",
+        "the lowest number first": "sorted(self.came) → sorted(self.came)[::-1]",
+        "these are numbers: as texts 10 is before 2": "came), → came, key=str),",
+        "workers count from 0": "n everyone → n [w + 1 for w in everyone]",
+        "forget who came when it opens": "came), [] → came), self.came",
+    },
+)
+class Barrier:
+    def __init__(self, num_workers):
+        self.num_workers, self.came = num_workers, []
 
-    five, seven = [0.5, 0.2, 0.3, 0.9, 0.6], [0.7, 0.1, 0.4, 1.1, 1.5, 0.2, 0.8]
-    situations = [(times, b) for times in (five, seven) for b in (2, 1, 3)]
-    results = [called(times, b) for times, b in situations]
-    for rule, reason in (  # t are the times, r the same in order, b backup workers
-        (lambda t, r, b: r[-1], "that is the slowest: leave out the backup workers"),
-        (lambda t, r, b: r[0], "that is the fastest; more than one must finish"),
-        (lambda t, r, b: np.mean(t), "that is the mean: take the time of one worker"),
-        (lambda t, r, b: np.median(t), "that is the median: count the backup workers"),
-        (lambda t, r, b: sum(t), "workers compute at the same time: do not add up"),
-        (lambda t, r, b: sum(r[:-b]), "workers compute at once: take the last"),
-        (lambda t, r, b: np.mean(r[:-b]), "take the last of these, not their mean"),
-        (lambda t, r, b: r[-b], "it waits for one worker too many"),
-        (lambda t, r, b: r[-b - 2], "it waits for one worker too few"),
-        (lambda t, r, b: r[b], "leave out the slowest, not the fastest"),
-        (lambda t, r, b: r[b - 1], "wait for all but backup_workers, not for so many"),
-        (lambda t, r, b: max(t[:-b]), "leave out the slowest, not the last by number"),
-        (lambda t, r, b: t[-b - 1], "sort the times first: they come in no order"),
-        (lambda t, r, b: t.index(r[-b - 1]), "return a time, not the worker's number"),
-        (lambda t, r, b: len(t) - b - 1, "return the time, not its index"),
-        (lambda t, r, b: np.quantile(t, 1 - b / len(t)), "take a time, not a quantile"),
-        (lambda t, r, b: r[3 - b], "use len(compute_times), which is not always 4"),
-    ):
-        mistaken = [rule(t, sorted(t), b) for t, b in situations]
-        require(not close(results, mistaken), reason)
-    for (times, b), found in zip(situations, results, strict=True):
-        right = sorted(times)[len(times) - b - 1]
-        require(
-            close(found, right),
-            f"of {times} and {b} backup workers it is {right:g}, not {found:g}",
-        )
-    minus_0 = (
-        "without backup workers a slice to -backup_workers ends at -0 and is empty: "
-        "end it at len(compute_times) - backup_workers"
-    )
-    with (
-        explained(ValueError, "empty", minus_0),
-        explained(ValueError, "zero-size", minus_0),
-        explained(IndexError, "out of range", minus_0),
-        explained(IndexError, "out of bounds", minus_0),
-    ):
-        without = [called(five, 0), called(seven, 0), called(five)]
-    require(
-        close(without, [0.9, 1.5, 0.9]),
-        "without backup workers the round waits for all, also for the slowest",
-    )
-    require(
-        close(
-            [called([1, 4, 3, 4, 2], 1), called(np.array([3, 1, 2, 1, 3]), 2)], [4, 2]
-        ),
-        "workers that need equally long are several workers: count each",
-    )
+    def arrive(self, worker):
+        self.came.append(worker)
+        if len(self.came) < self.num_workers:
+            return []
+        everyone, self.came = sorted(self.came), []
+        return everyone
+
+
+WILD = [np.float32([[8, -21.5, 0], [0.1, 7, 7]]), np.array([1 / 3]), np.array(-2.5)]
+AT_0 = "you divided by 0: an update of staleness 0 stays as it is"
+SPLIT = "the update is a list of arrays of any shapes: divide each"
+
+
+@table(
+    calls=[
+        *((WILD, staleness) for staleness in (5, 1, 2, 3, 11)),
+        ([np.array([1.5, -2])] * 2, 0),
+        ([np.float32([6, 1])] * 3, 2),
+        (WILD[:1], 7),
+    ],
+    returns=arrays,
+    mistakes={
+        "// drops the fraction: divide with /": "/ → //",
+        "you subtracted the staleness; divide by it": "/ max(1, s) → - s",
+        "you multiplied by the staleness; divide by it": "/ max → * max",
+        "divide by the staleness itself, not staleness + 1": "max(1, s) → (s + 1)",
+        "divide by the staleness itself, not staleness - 1": "(1, s) → (1, s - 1)",
+        "divide by the staleness itself, not by its root": "(1, s) → (1, s) ** 0.5",
+        "you divided by the staleness twice": "(1, s) → (1, s) ** 2",
+        "the sign is turned round: only divide": "part / → -part /",
+        "divide by the staleness, not the number of arrays": "1, s → 1, len(update)",
+        "a stale update is made smaller, not dropped": "/ max(1, s) → * (s < 2)",
+        "it gives the update as it is: divide it by its staleness": "/ max(1, s) →",
+        "divide by the larger of 1 and the staleness, not min": "max → min",
+        AT_0: "max(1, s) → s",
+        "only the first array is divided": "update] → update[:1]] + update[1:]",
+        "only two arrays are divided: take all": "update] → update[:2]] + update[2:]",
+    },
+    raises=[
+        (ZeroDivisionError, "", AT_0),
+        *[(TypeError, "/: 'list'", SPLIT), (ValueError, "inhomogeneous", SPLIT)],
+    ],
+)
+def scale_update(update, staleness):
+    s = staleness
+    return [part / max(1, s) for part in update]
+
+
+def one_time(result):
+    several = isinstance(result, list | tuple) or np.ndim(result)
+    require(not several, "return one time, that of the last worker that is waited for")
+    return number(result)
+
+
+FIVE, SEVEN = [0.5, 0.2, 0.3, 0.9, 0.6], [0.7, 0.1, 0.4, 1.1, 1.5, 0.2, 0.8]
+TWELVE = [10.5, 9.25, 1e-3, 1 / 3, 12, 100.5, 9.25, 3, 2.5, 20, 8, 7.5]
+EMPTY = "an index is not there: without backup workers [:-backup_workers] is empty"
+
+
+@table(
+    calls=[
+        *((times, b) for times in (FIVE, SEVEN, TWELVE) for b in (2, 1, 3, 0)),
+        *[(SEVEN,), ([1, 4, 3, 4, 2], 1), (np.array([3, 1, 2, 1, 3]), 2)],
+    ],
+    returns=one_time,
+    mistakes={
+        "that is the slowest: leave out the backup workers": "needed[-1] → max(t)",
+        "that is the fastest; more than one must finish": "needed[-1] → min(t)",
+        "that is the mean: take the time of one worker": "needed[-1] → np.mean(t)",
+        "that is the median: count the backup workers": "needed[-1] → np.median(t)",
+        "workers compute at the same time: do not add up": "needed[-1] → sum(t)",
+        "take the last of these, not their sum": "needed[-1] → sum(needed)",
+        "take the last of these, not their mean": "needed[-1] → np.mean(needed)",
+        "it waits for one worker too many": "needed[-1] → sorted(t)[len(t) - b]",
+        "-backup_workers is one place too late": "needed[-1] → sorted(t)[-b]",
+        "it waits for one worker too few": "[-1] → [-2]",
+        "leave out the slowest, not the fastest": "needed[-1] → sorted(t)[b]",
+        "all but backup_workers must finish": "needed[-1] → sorted(t)[b - 1]",
+        "leave out the slowest, not the last": "needed[-1] → max(t[: len(t) - b])",
+        "sort the times first: they come in no order": "sorted(t) → t",
+        "return a time, not the worker's number": "sorted(t) → np.argsort(t)",
+        "return the time, not its index": "needed[-1] → len(t) - b - 1",
+        "take a time, not a quantile": "needed[-1] → np.quantile(t, 1 - b / len(t))",
+        "use len(compute_times), which is not always 4": "len(t) → 4",
+        "without backup workers the round waits for all": "- b → - (b or 1)",
+        "without backup_workers it is 0": lambda t, b=1: sorted(t)[len(t) - b - 1],
+        "equal times count each": "needed[-1] → sorted(set(t))[-b - 1]",
+        "these are numbers: as texts 10 is before 9": "sorted(t) → sorted(t, key=str)",
+    },
+    raises=[
+        *[(ValueError, "empty", EMPTY), (ValueError, "zero-size", EMPTY)],
+        (IndexError, "out of", EMPTY),
+        (AttributeError, "ndarray", "compute_times may be an array: use sorted(…)"),
+        (TypeError, "missing", "backup_workers may be left out: give it = 0"),
+    ],
+)
+def round_time(compute_times, backup_workers=0):
+    t, b = compute_times, backup_workers
+    needed = sorted(t)[: len(t) - b]
+    return needed[-1]
