@@ -17,7 +17,15 @@ def truth(result):
 
 
 FOUR, NEAR, MANY = [7, 3, 12, 4], [12, 9, 11, 10], [*range(95, 107), 96]
-AT = [(3, FOUR), (7, FOUR), (12, FOUR), (5, [5, 5]), (2, [0, 2]), (12, NEAR), (11, NEAR)]
+AT = [
+    (3, FOUR),
+    (7, FOUR),
+    (12, FOUR),
+    (5, [5, 5]),
+    (2, [0, 2]),
+    (12, NEAR),
+    (11, NEAR),
+]
 
 
 @table(

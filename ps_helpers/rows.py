@@ -1,0 +1,109 @@
+"""Rows of a table that is far larger than what a step needs. Notebook 05b builds them.
+
+A key is the number of a row. A worker pulls the rows of its batch and pushes their
+gradients; the server makes updates of them, since the optimizer's state lies there.
+"""
+
+import itertools
+
+import numpy as np
+
+
+def require_rows(keys):
+    """Return row numbers as an array; raise TypeError or ValueError for others."""
+    rows = np.asarray(keys)
+    if rows.ndim != 1:
+        raise ValueError(f"keys are a list of row numbers, not of shape {rows.shape}")
+    if not rows.size:
+        return rows.astype(np.int64)
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"keys are whole numbers, of rows, not {rows.dtype}")
+    if rows.min() < 0:
+        raise ValueError(f"there is no row {rows.min()}: rows count from 0")
+    return rows
+
+
+def require_gradients(values, shape):
+    """Return gradients as float32; raise TypeError or ValueError unless they fit."""
+    gradients = np.asarray(values)
+    if gradients.shape != shape:
+        raise ValueError(f"gradients must have the shape {shape}: {gradients.shape}")
+    if gradients.dtype.kind not in "fiu":
+        raise TypeError(f"gradients are numbers, not {gradients.dtype}")
+    with np.errstate(over="ignore"):  # what gets too large is found by summed
+        return gradients.astype(np.float32)
+
+
+def summed(rows, gradients):
+    """Return the rows that come, each once and rising, and their gradients' sums.
+
+    Sorting makes it faster than ``np.add.at``. Raises ValueError for a sum that is
+    not finite.
+    """
+    order = np.argsort(rows, kind="stable")
+    unique, first = np.unique(rows[order], return_index=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = np.add.reduceat(gradients[order], first, axis=0)
+    if not np.isfinite(sums).all():
+        raise ValueError("a gradient is not finite, or their sum is not")
+    return unique, sums
+
+
+class RowServer:
+    """Hold rows of a table by number, and train them with row-wise Adagrad.
+
+    A row is made when it is first asked for. Its first values, within ``scale`` of 0,
+    depend on ``seed`` and its number alone: so they are the same on any server, in
+    any order. Adagrad (Duchi et al., 2011) with one number of state a row, as in
+    FBGEMM's ``rowwise_adagrad``: rows without a gradient stay as they are, so what is
+    done to the rows that came is what would be done to the whole table.
+    """
+
+    def __init__(self, width, lr=0.3, seed=0, scale=0.01, epsilon=1e-8):
+        self.width, self.lr, self.epsilon = width, lr, epsilon
+        self.seed, self.scale = seed, scale
+        self.place, self.version = {}, 0  # row -> where it is; number of pushes
+        self.values = np.empty((0, width), np.float32)
+        self.squares = np.empty(0)  # for each row a sum of mean squares
+
+    def pull(self, keys):
+        """Return copies of rows, an array of (len(keys), width), in the order asked."""
+        places = self.places(require_rows(keys))  # first: it may move the values
+        return self.values[places]
+
+    def push(self, keys, values):
+        """Add up gradients by row, and update these rows; return the version.
+
+        ``values`` is an array of (len(keys), width). A row may come several times.
+        Raises TypeError or ValueError, and changes nothing, for what does not fit.
+        """
+        rows = require_rows(keys)
+        gradients = require_gradients(values, (len(rows), self.width))
+        rows, sums = summed(rows, gradients)
+        places = self.places(rows)
+        self.squares[places] += np.square(sums, dtype=float).mean(axis=1)
+        rates = self.lr / (np.sqrt(self.squares[places]) + self.epsilon)
+        self.values[places] -= rates[:, np.newaxis].astype(np.float32) * sums
+        self.version += 1
+        return self.version
+
+    def places(self, rows):
+        """Return where rows lie, and make those that are new."""
+        rows, nowhere = rows.tolist(), itertools.repeat(-1)
+        places = np.fromiter(map(self.place.get, rows, nowhere), np.intp, len(rows))
+        if not (places < 0).any():
+            return places
+        for row in dict.fromkeys(rows):
+            if row not in self.place:
+                self.make(row)
+        return np.array([self.place[row] for row in rows])
+
+    def make(self, row):
+        """Make a row, and room for as many again where there is none."""
+        place = self.place[row] = len(self.place)
+        if place == len(self.values):
+            more = ((0, place + 1), (0, 0))
+            self.values = np.pad(self.values, more)
+            self.squares = np.pad(self.squares, more[0])
+        rng = np.random.default_rng([self.seed, row])
+        self.values[place] = rng.uniform(-self.scale, self.scale, self.width)
