@@ -4,8 +4,6 @@ A key is the number of a row. A worker pulls the rows of its batch and pushes th
 gradients; the server makes updates of them, since the optimizer's state lies there.
 """
 
-import itertools
-
 import numpy as np
 
 
@@ -49,32 +47,57 @@ def summed(rows, gradients):
     return unique, sums
 
 
-class RowServer:
-    """Hold rows of a table by number, and train them with row-wise Adagrad.
+class Rows:
+    """Hold rows by number, each with a number of state, from when it is asked for.
 
-    A row is made when it is first asked for. Its first values, within ``scale`` of 0,
-    depend on ``seed`` and its number alone: so they are the same on any server, in
-    any order. Adagrad (Duchi et al., 2011) with one number of state a row, as in
-    FBGEMM's ``rowwise_adagrad``: rows without a gradient stay as they are, so what is
-    done to the rows that came is what would be done to the whole table.
+    A row's first values, within ``scale`` of 0, depend on ``seed`` and its number
+    alone: so they are the same on any server, in any order.
     """
 
-    def __init__(self, width, lr=0.3, seed=0, scale=0.01, epsilon=1e-8):
-        self.width, self.lr, self.epsilon = width, lr, epsilon
-        self.seed, self.scale = seed, scale
-        self.place, self.version = {}, 0  # row -> where it is; number of pushes
+    def __init__(self, width, seed=0, scale=0.01):
+        self.width, self.seed, self.scale = width, seed, scale
+        self.place = {}  # row -> its place in both arrays
         self.values = np.empty((0, width), np.float32)
-        self.squares = np.empty(0)  # for each row a sum of mean squares
+        self.squares = np.empty(0)
+
+    def places(self, rows):
+        """Return where rows lie, and make those that are new."""
+        rows = rows.tolist()
+        for row in set(rows).difference(self.place):
+            self.make(row)
+        return np.array([*map(self.place.get, rows)], np.intp)
+
+    def make(self, row):
+        """Make a row, and room for as many again where there is none."""
+        place = self.place[row] = len(self.place)
+        if place == len(self.values):
+            more = (0, place + 1)
+            self.values = np.pad(self.values, [more, (0, 0)])
+            self.squares = np.pad(self.squares, more)
+        rng = np.random.default_rng([self.seed, row])
+        self.values[place] = rng.uniform(-self.scale, self.scale, self.width)
+
+
+class RowServer(Rows):
+    """Train rows with a lazy row-wise Adagrad; other arguments are those of Rows.
+
+    Rows without a gradient stay as they are, so it does what Adagrad (Duchi et al.,
+    2011) would do to the whole table; its state is one number a row, as in FBGEMM's
+    ``rowwise_adagrad``.
+    """
+
+    def __init__(self, width, lr=0.3, **options):
+        super().__init__(width, **options)
+        self.lr, self.version = lr, 0  # version: how many pushes were applied
 
     def pull(self, keys):
-        """Return copies of rows, an array of (len(keys), width), in the order asked."""
+        """Return copies of rows, (len(keys), width), in the order asked."""
         places = self.places(require_rows(keys))  # first: it may move the values
         return self.values[places]
 
     def push(self, keys, values):
-        """Add up gradients by row, and update these rows; return the version.
+        """Add up gradients, (len(keys), width), by row; return the version.
 
-        ``values`` is an array of (len(keys), width). A row may come several times.
         Raises TypeError or ValueError, and changes nothing, for what does not fit.
         """
         rows = require_rows(keys)
@@ -82,28 +105,7 @@ class RowServer:
         rows, sums = summed(rows, gradients)
         places = self.places(rows)
         self.squares[places] += np.square(sums, dtype=float).mean(axis=1)
-        rates = self.lr / (np.sqrt(self.squares[places]) + self.epsilon)
+        rates = self.lr / (np.sqrt(self.squares[places]) + 1e-8)
         self.values[places] -= rates[:, np.newaxis].astype(np.float32) * sums
         self.version += 1
         return self.version
-
-    def places(self, rows):
-        """Return where rows lie, and make those that are new."""
-        rows, nowhere = rows.tolist(), itertools.repeat(-1)
-        places = np.fromiter(map(self.place.get, rows, nowhere), np.intp, len(rows))
-        if not (places < 0).any():
-            return places
-        for row in dict.fromkeys(rows):
-            if row not in self.place:
-                self.make(row)
-        return np.array([self.place[row] for row in rows])
-
-    def make(self, row):
-        """Make a row, and room for as many again where there is none."""
-        place = self.place[row] = len(self.place)
-        if place == len(self.values):
-            more = ((0, place + 1), (0, 0))
-            self.values = np.pad(self.values, more)
-            self.squares = np.pad(self.squares, more[0])
-        rng = np.random.default_rng([self.seed, row])
-        self.values[place] = rng.uniform(-self.scale, self.scale, self.width)
