@@ -119,7 +119,7 @@ TestAnswers = all_tests_of(
     mutations=[
         ("add_up", ADD, "sums[where] += gradients", "is lost: add all"),
         ("add_up", "return unique, sums", "return sums, unique", "rows are a list of"),
-        ("add_up", "return unique, sums", "return unique", "return two things"),
+        ("add_up", "return unique, sums", "return unique", "rows are a list of"),
         ("add_up", "return unique, sums", "return unique, sums, where", "two things"),
         ("add_up", "return unique, sums", "return unique, sums / 2", "add_up("),
         ("add_up", "return unique, sums", "return unique, sums.T", "the shape of"),
@@ -142,7 +142,7 @@ TestAnswers = all_tests_of(
         ("take_over", without_wrapping, "no point comes after the last"),
         ("take_over", without_modulo, "no point comes after the last"),
         ("take_over", as_a_list, "return a dictionary"),
-        ("take_over", by_server, "take_over("),
+        ("take_over", by_server, "where one whole number belongs"),
         ("take_over", as_texts, "are places, numbers"),
     ],
     right=[
