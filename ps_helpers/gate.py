@@ -33,7 +33,7 @@ class Gate:
 
     def answer(self, worker, go):
         """Return the future of a worker's answer; answer all that may go on."""
-        mine = self.answers[worker] = asyncio.Future()
+        mine = self.answers.setdefault(worker, asyncio.Future())
         self.let_go(go)
         return mine
 

@@ -1,7 +1,6 @@
 """Know which piece of which array lies on which server. Notebook 05 builds it."""
 
 import math
-import zlib
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -59,38 +58,11 @@ def together(parts, shape):
     return np.reshape(whole, shape)
 
 
-def by_hash(sizes, num_servers):
-    """Return a piece for each key, on the server that a hash of the key names.
-
-    ``sizes`` is {key: number of elements}. The hash is CRC-32, the same in every
-    process; Python's own ``hash`` of a text differs from process to process.
-    """
-    require_servers(num_servers)
-    return [
-        Piece(key, 0, size, zlib.crc32(key.encode()) % num_servers)
-        for key, size in sizes.items()
-    ]
-
-
-def balanced(sizes, num_servers):
-    """Return a piece for each key: the largest first, to the least loaded server.
-
-    No server then holds more than 4/3 of the best possible maximum (Graham, 1969,
-    "Bounds on multiprocessing timing anomalies"). ``sizes`` as for by_hash.
-    """
-    require_servers(num_servers)
-    loads, server_of = [0] * num_servers, {}
-    for key in sorted(sizes, key=sizes.get, reverse=True):
-        server_of[key] = loads.index(min(loads))
-        loads[server_of[key]] += sizes[key]
-    return [Piece(key, 0, size, server_of[key]) for key, size in sizes.items()]
-
-
 def by_ranges(sizes, num_servers):
     """Return pieces such that servers' numbers of elements differ by at most one.
 
     All arrays lie end to end, and that line is cut into equal ranges: an array
-    that lies across a cut has several pieces. ``sizes`` as for by_hash.
+    that lies across a cut has several pieces. ``sizes`` is {key: number of elements}.
     """
     require_servers(num_servers)
     total = sum(sizes.values())

@@ -67,6 +67,11 @@ class Ledger:
         self.forgotten += len(self.log) == self.log.maxlen
         self.log.append(push)
 
+    @property
+    def num_pushes(self):
+        """Return how many pushes there were, those that are forgotten included."""
+        return self.forgotten + len(self.log)
+
     def since(self, number):
         """Return the records from a number on, as far as they are kept."""
         start = max(0, number - self.forgotten)

@@ -2,10 +2,10 @@
 
     python -m ps_helpers.parameter_server --num-workers=4
 
-The server is an actor that holds the weights. Every worker task receives its handle
-and repeats three steps: pull the weights, compute an update from a batch of its own
-shard of the data, push the update. By default nobody waits for anybody else: training
-is asynchronous; --consistency chooses another rule.
+The server is an actor that holds the weights. Every worker task receives its
+handle and repeats three steps: pull the weights, compute an update from a batch
+of its own shard of the data, push the update. By default nobody waits for
+anybody else: training is asynchronous; --consistency chooses another rule.
 With --fast, weights and updates lie in memory that all processes share.
 Notebooks 01 to 06 build this program.
 """

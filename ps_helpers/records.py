@@ -45,6 +45,7 @@ class Report(NamedTuple):
     version: int
     weights: list
     log: list  # the pushes from the number on that was asked for
+    num_pushes: int = 0  # so far; a log of more has forgotten the first
 
 
 def seconds(log):

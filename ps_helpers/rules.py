@@ -125,30 +125,3 @@ class StaleSynchronous(Rule):
         self.clocks.pop(worker, None)
         self.waiting = [w for w in self.waiting if w != worker]
         return [], self.let_go()
-
-
-class CachedStaleSynchronous(StaleSynchronous):
-    """Stale-synchronous with a cache: pull only when the copy is too old.
-
-    A worker adds its own updates to its copy of the weights, and keeps it for as long
-    as it lacks nobody's updates from more than ``bound`` steps ago. This is the rule
-    of Ho et al. (2013), and saves the time of most pulls. For the simulator only; the
-    staleness in its log counts a worker's own pushes since its last pull too.
-    """
-
-    live = False
-
-    def __init__(self, num_workers, bound):
-        super().__init__(num_workers, bound)
-        self.copied = [0] * num_workers  # the slowest clock when the copy was pulled
-        self.keeping = []  # who goes on with its copy
-
-    def push(self, worker, staleness):
-        """Return whose updates are applied now, and who pulls and goes on."""
-        applied, go = super().push(worker, staleness)
-        age = self.clocks[worker] - self.copied[worker]
-        self.keeping = [worker] if age <= self.bound else []
-        go = [w for w in go if w not in self.keeping]
-        for w in go:
-            self.copied[w] = min(self.clocks.values())
-        return applied, go

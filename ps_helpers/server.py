@@ -145,8 +145,8 @@ class Server:
 
     def report(self, start=0):
         """Return a `Report` with the log from a number on."""
-        weights = self.store.pull(self.keys)
-        return Report(self.store.version, weights, self.ledger.since(start))
+        weights, log = self.store.pull(self.keys), self.ledger.since(start)
+        return Report(self.store.version, weights, log, self.ledger.num_pushes)
 
     def state(self):
         """Return all that a new server needs to go on: room for checkpoints.

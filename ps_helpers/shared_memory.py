@@ -19,7 +19,7 @@ from multiprocessing.reduction import recv_handle, send_handle
 
 import numpy as np
 
-from ps_helpers.records import Pulled, Report, recorded
+from ps_helpers.records import Pulled, recorded
 from ps_helpers.server import Server
 from ps_helpers.table import Table, make_file
 
@@ -80,13 +80,13 @@ class Versions:
         return list(self.calls)
 
 
-def listen(key):
-    """Return a listener for processes of this machine that know a key.
+def listen():
+    """Return a listener for processes of this machine.
 
     On Linux its name lies in no folder, so nothing is left of it.
     """
     name = f"\0ps_helpers-{secrets.token_hex(16)}" if sys.platform == "linux" else None
-    return mp.Listener(name, "AF_UNIX", backlog=128, authkey=key)
+    return mp.Listener(name, "AF_UNIX", backlog=128)
 
 
 class Hub:
@@ -100,7 +100,7 @@ class Hub:
         self.connections, self.error = {}, None  # why the server has ended
         self.lock = threading.Lock()  # workers come, and the driver asks, meanwhile
         self.key = secrets.token_bytes(32)
-        self.listener, self.selector = listen(self.key), selectors.DefaultSelector()
+        self.listener, self.selector = listen(), selectors.DefaultSelector()
 
     def start(self):
         """Begin to serve: not in __init__, for who is not whole serves nobody."""
@@ -118,9 +118,15 @@ class Hub:
                 connection.close()  # or workers would wait for ever
 
     def welcome_workers(self):
-        """Let the next worker in that knows the key."""
+        """Ask the next that comes for the key; meanwhile others may come."""
+        call = {"target": self.welcome, "args": [self.listener.accept()]}
+        threading.Thread(**call, daemon=True).start()
+
+    def welcome(self, connection):
+        """Let a worker in that knows the key."""
         with suppress(mp.AuthenticationError, EOFError, OSError):  # of somebody else
-            connection = self.listener.accept()
+            mp.deliver_challenge(connection, self.key)
+            mp.answer_challenge(connection, self.key)
             worker = connection.recv()
             with self.lock:
                 self.wire.welcome(connection, worker)
@@ -149,12 +155,13 @@ class Hub:
         try:
             go = self.server.push(worker, step, update, times, time.time())
         except ValueError as error:
-            connection.send(error)
+            with suppress(OSError):
+                connection.send(error)
         else:
             self.let_go(go)
 
     def let_go(self, workers):
-        for w in workers:
+        for w in self.connections.keys() & set(workers):
             with suppress(OSError):  # of a worker that has died
                 self.wire.answer(self.connections[w], w, self.server.pull(w))
 
@@ -224,7 +231,7 @@ class MemoryGate:
         weights = [array.copy() for array in report.weights]
         with self.hub.lock:
             self.store.release("the driver")
-        return Report(report.version, weights, report.log)
+        return report._replace(weights=weights)
 
     def recorded_calls(self):  # for the timeline
         with self.hub.lock:

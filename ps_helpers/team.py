@@ -9,9 +9,9 @@ import ray
 from ps_helpers.endpoint import Sharing
 from ps_helpers.gate import GateActor
 from ps_helpers.layout import Layout, by_ranges
-from ps_helpers.records import Report
 from ps_helpers.shared_memory import MemoryGate
 
+ANSWER_SECONDS = 120  # a server that takes longer is given up
 MemoryGateActor = ray.remote(num_cpus=0)(MemoryGate)
 
 
@@ -126,25 +126,26 @@ class Team:
     def report(self):
         """Return a `Report` of all servers, with the pushes since the last one."""
         starts = [self.noted] + [math.inf] * (len(self.servers) - 1)  # one log will do
-        while True:
+        for pause in (0, 0.1, 1, 5):
+            time.sleep(pause)
             calls = [
                 ps.report.remote(start)
                 for ps, start in zip(self.servers, starts, strict=True)
             ]
-            versions, weights, [log, *_] = zip(*self.ask(*calls), strict=True)
+            reports = self.ask(*calls)
+            versions = {report.version for report in reports}
             # A worker's last push may be on its way to some when it has gone home.
-            if self.running or len(set(versions)) == 1:
+            if self.running or len(versions) == 1:
                 break
-        self.noted += len(log)
-        whole = weights[0]
+        self.noted, weights = reports[0].num_pushes, reports[0].weights
         if isinstance(self.to, Sharing):
-            whole = self.to.layout.join(weights)
-        return Report(min(versions), whole, log)
+            weights = self.to.layout.join([report.weights for report in reports])
+        return reports[0]._replace(version=min(versions), weights=weights)
 
     def ask(self, *calls):
         """Return the servers' answers; raise TrainingError if one has died."""
         try:
-            return ray.get(list(calls), timeout=self.settings.patience)
+            return ray.get(list(calls), timeout=ANSWER_SECONDS)
         except ray.exceptions.GetTimeoutError as error:
             raise TrainingError("a server does not answer: run it again.") from error
         except ray.exceptions.RayError as error:

@@ -1,18 +1,20 @@
 """What the tests of answers to exercises share.
 
-A test module of one part of the exercises lists answers and says
+The test module of a part of the exercises lists answers and says
 
-    TestAnswers = all_tests_of(checks.one_process, MUTATIONS, WRONG, RIGHT)
+    TestAnswers = all_tests_of(one_process, MUTATIONS, WRONG, RIGHT)
 
-MUTATIONS are rows (exercise, old text, new text, words): the teacher's solution with
-one text replaced is refused for a reason that has these words. WRONG are rows
-(exercise, answer, words) for what is no mutation, RIGHT rows (exercise, answer). What
-stands in a check's own table of mistakes need not be repeated. Mistakes that any answer
-can make, and junk, are tried in loops; and every reason in the checks' source must be
-given to some answer.
+with the module that has their checks. MUTATIONS are rows (exercise, old text, new text,
+words): the teacher's solution with one text replaced is refused for a reason that has
+these words. WRONG are rows (exercise, answer, words) for what is no mutation, RIGHT
+rows (exercise, answer). An answer is a function, or a text, what the exercise is
+to return. A mistake that is in a check's table need not be repeated. Mistakes that
+any answer can make, and junk, are tried in loops; and every reason in the checks'
+source must be given to some answer.
 """
 
 import ast
+import collections
 import contextlib
 import functools
 import io
@@ -87,11 +89,10 @@ def answer_of_the_teacher(exercise, change=lambda source: source):
         for source in sources:
             definition = re.search(rf"^(def|class) {exercise}\b", source, re.MULTILINE)
             if definition and "### BEGIN SOLUTION" in source:
-                namespace = {"__name__": "__main__"}
-                changed = change(source)
-                for line in imports_used(sources, changed):
+                namespace, source = {"__name__": "__main__"}, change(source)
+                for line in imports_used(sources, source):
                     exec(line, namespace)
-                exec(changed, namespace)
+                exec(source, namespace)
                 return namespace[exercise]
     raise LookupError(exercise)
 
@@ -116,6 +117,16 @@ def mutated(exercise, old, new):
         return head.rstrip(" ") + solution.replace(old, new)
 
     return answer_of_the_teacher(exercise, change)
+
+
+@functools.cache
+def written(exercise, answer):
+    """Return an answer; a text is what the exercise's function is to return."""
+    if not isinstance(answer, str):
+        return renamed(answer, exercise)
+    return answer_of_the_teacher(
+        exercise, lambda source: f"{source.split(STUB)[0]}    return {answer}"
+    )
 
 
 # Mistakes that any answer can make.
@@ -186,7 +197,7 @@ def generic_mistakes_of(exercise):
         return {name: renamed(f, exercise) for name, f in found.items()}, guilty
     methods = {k: f for k, f in vars(right).items() if k[0] != "_" and callable(f)}
     made = {k: generic_mistakes(method) for k, method in methods.items()}
-    guilty = {name for _, some in made.values() for name in some}
+    guilty = collections.ChainMap(*[some for _, some in made.values()])
     variants = {
         name: type(
             exercise, (right,), {k: found[name] for k, (found, _) in made.items()}
@@ -272,7 +283,7 @@ def reasons_of(module):
 def all_tests_of(module, mutations, wrong, right):
     """Return the tests of all answers to the exercises of a module of checks."""
     source = Path(module.__file__).read_text()
-    exercises = [n for n in exercises_of_the_notebooks() if f"def {n}(" in source]
+    exercises = [n for n in exercises_of_the_notebooks() if f"\ndef {n}(" in source]
     exercises += [n for n in exercises_of_the_notebooks() if f"class {n}:" in source]
     every_exercise = pytest.mark.parametrize("exercise", exercises)
 
@@ -287,11 +298,11 @@ def all_tests_of(module, mutations, wrong, right):
         def test_a_wrong_answer_is_refused_with_its_reason(
             self, exercise, answer, words
         ):
-            assert_refused(renamed(answer, exercise), words)
+            assert_refused(written(exercise, answer), words)
 
         @pytest.mark.parametrize("exercise, answer", right)
         def test_a_right_answer_passes(self, exercise, answer):
-            assert verdict.verdict(renamed(answer, exercise)) == "passed"
+            assert verdict.verdict(written(exercise, answer)) == "passed"
 
         @every_exercise
         def test_the_teachers_solution_passes_and_the_stub_is_not_attempted(
@@ -326,7 +337,7 @@ def all_tests_of(module, mutations, wrong, right):
                 assert "stops with" not in reason(answer)
 
         def test_every_reason_is_given_to_an_answer(self):
-            answers = [renamed(answer, exercise) for exercise, answer, _ in wrong]
+            answers = [written(*row) for *row, _ in wrong]
             answers += [mutated(*row) for *row, _ in mutations]
             for exercise in exercises:
                 answers += junk_of(exercise)

@@ -1,7 +1,5 @@
 """Wrong and right answers to the exercises of notebooks 00 to 02."""
 
-import copy
-import functools
 import itertools
 import operator
 
@@ -11,13 +9,15 @@ from answers import all_tests_of
 from ps_helpers.checks import one_process, push_and_pull, start_here
 from ps_helpers.lab import numpy_engine
 
-COUNT, ACCURACY, GRADIENT = "count_messages", "accuracy", "gradient_by_hand"
-UPDATE, SPLIT, MEAN, STALENESS = (
-    "sgd_update",
+COUNT, FINAL = "count_calls", "final_weight"
+ACCURACY, GRADIENT = "accuracy", "gradient_by_hand"
+SCALE, SPLIT, MEAN, STALENESS = (
+    "noise_scale",
     "split_batch",
     "mean_update",
     "count_staleness",
 )
+ONCE, NEWER = "push_once", "pull_changed"
 CHANGED, KEPT, SHARED = "changed its argument", "keep nothing", "the very same array"
 kept = {}
 
@@ -27,6 +27,36 @@ def cached(function):
 
 
 # Notebook 00.
+
+
+def weight_by_list(events, w=1.0):
+    held = [np.nan] * (1 + max((worker for _, worker in events), default=0))
+    for verb, worker in events:
+        if verb == "pull":
+            held[worker] = w
+        w -= held[worker] / 2 if verb == "push" else 0
+    return np.float64(w)
+
+
+def weight_by_recursion(events, w=1.0, held=None):
+    if not events:
+        return w
+    (verb, worker), *rest = events
+    held = held or {}
+    if verb == "pull":
+        return weight_by_recursion(rest, w, {**held, worker: w})
+    return weight_by_recursion(rest, w - 0.5 * held[worker], held)
+
+
+def weight_of_few_workers(events, w=1.0):
+    held = [0.0] * 4
+    for verb, worker in events:
+        if verb == "pull":
+            held[worker] = w
+        else:
+            w -= held[worker] / 2
+    return w
+
 
 TestStartHere = all_tests_of(
     start_here,
@@ -39,6 +69,9 @@ TestStartHere = all_tests_of(
         ),
         (COUNT, "* num_steps", "* num_steps % 41", "(3, 7) is 42, not 1"),
         (COUNT, "2 *", "2.001 *", "is 42, not 42.02"),
+        (FINAL, "0.5", "0.51", "is 0.5, not 0.49"),
+        (FINAL, "pulled = {}", "events.pop(); pulled = {}", CHANGED + " events"),
+        (FINAL, "    return w", "        return w", "it returned nothing"),
     ],
     wrong=[
         (COUNT, lambda workers, steps: 7, "it gives 7 whatever the arguments"),
@@ -47,8 +80,13 @@ TestStartHere = all_tests_of(
             lambda w, s, total=[0]: operator.iadd(total, [w * s])[-1] * len(total),
             KEPT,
         ),
+        (FINAL, lambda events, w=1.0: w, "final_weight("),
+        (FINAL, lambda events, w=1.0: [w], "return one number"),
+        (FINAL, weight_of_few_workers, "stops with IndexError"),
     ],
     right=[
+        (FINAL, weight_by_list),
+        (FINAL, weight_by_recursion),
         (COUNT, lambda workers, steps: 2.0 * workers * steps),
         (COUNT, lambda workers, steps: np.prod([workers, steps, 2])),
         (COUNT, lambda w, s: sum(2 for _ in range(w) for _ in range(s))),
@@ -96,17 +134,26 @@ def gradient_in_float32(W, b, x, y):
     return [x.T @ error / len(x), np.ones(len(y), np.float32) @ error / len(x)]
 
 
-def update_in_place(gradient, lr):
-    for part in gradient:
-        part *= -lr
-    return gradient
+def flat(gradients):
+    rows = [np.concatenate([np.ravel(part) for part in g]) for g in gradients]
+    return np.array(rows, float)
 
 
-def update_on_copies(gradient, lr):
-    update = copy.deepcopy(gradient)
-    for part in update:
-        part *= -1 * lr
-    return update
+def scale_by_variance(gradients):
+    rows = flat(gradients)
+    return rows.var(axis=0).sum() / np.linalg.norm(rows.mean(axis=0)) ** 2
+
+
+def scale_by_mean_square(gradients):
+    rows = flat(gradients)  # the mean square is the mean's square and the variance
+    return (rows**2).sum() / len(rows) / (rows.mean(axis=0) ** 2).sum() - 1
+
+
+def scale_that_centres(gradients):
+    rows = flat(gradients)
+    for gradient in gradients:
+        gradient[0] -= gradient[0].mean()
+    return rows.var(axis=0).sum() / (rows.mean(axis=0) ** 2).sum()
 
 
 def split_in_a_loop(x, y, num_workers):
@@ -146,10 +193,15 @@ TestOneProcess = all_tests_of(
         (GRADIENT, ", error.sum(axis=0)", "", "return a list of two"),
         (GRADIENT, "x @ W", "x @ W.astype('f2')", "element"),
         (GRADIENT, "p /=", "W -= 1; p /=", CHANGED + " W"),
-        (UPDATE, "-lr", "-0.25", "entry 0 of sgd_update"),
-        (UPDATE, "* part", "* part.astype(int)", "entry 0 of sgd_update"),
-        (UPDATE, "* part", "* part.astype('f2')", "of sgd_update"),
-        (UPDATE, "-lr", "-learning_rate", "stops with NameError"),
+        (SCALE, "(part**2)", "(part.astype(int) ** 2)", "noise_scale("),
+        (SCALE, "/ signal", "/ signal + 1e-3", "noise_scale("),
+        (
+            SCALE,
+            "squares = 0",
+            "squares = 0; gradients = gradients[:5]",
+            "noise_scale(",
+        ),
+        (SCALE, "/ signal", "/ noise", "stops with NameError"),
         (
             SPLIT,
             "len(x) // num_workers",
@@ -162,12 +214,8 @@ TestOneProcess = all_tests_of(
     wrong=[
         (ACCURACY, lambda logits, y: 0.5, "it gives 0.5 whatever"),
         (GRADIENT, gradient_with_the_tape, "with NumPy alone"),
-        (UPDATE, update_in_place, CHANGED + " gradient"),
-        (
-            UPDATE,
-            cached(lambda gradient, lr: [-lr * part for part in gradient]),
-            SHARED,
-        ),
+        (SCALE, lambda gradients: 1.0, "it gives 1 whatever"),
+        (SCALE, scale_that_centres, CHANGED + " gradients"),
         (SPLIT, split_and_shuffle, "of split_batch"),
         (SPLIT, lambda x, y, n: {0: (x, y)}, "a list, not a dictionary"),
         (SPLIT, lambda x, y, n: split_in_a_loop(x, y, 3), "is 2, not 3"),
@@ -179,9 +227,8 @@ TestOneProcess = all_tests_of(
         (GRADIENT, gradient_row_by_row),
         (GRADIENT, gradient_with_add_at),
         (GRADIENT, gradient_in_float32),
-        (UPDATE, update_on_copies),
-        (UPDATE, lambda gradient, lr: (*(part * -lr for part in gradient),)),
-        (UPDATE, lambda g, lr: list(map(functools.partial(np.multiply, -lr), g))),
+        (SCALE, scale_by_variance),
+        (SCALE, scale_by_mean_square),
         (SPLIT, split_in_a_loop),
         (SPLIT, split_recursively),
         (
@@ -203,47 +250,61 @@ TestOneProcess = all_tests_of(
 # Notebook 02.
 
 
-def push_and_return(weights, keys, values):
-    for i, key in enumerate(keys):
-        np.add(weights[key], values[i], out=weights[key])
-    return weights
+def once_with_a_count(weights, done, worker, step, keys, values):
+    if step not in range(done.setdefault(worker, 0)):
+        done[worker] += 1
+        for i, key in enumerate(keys):
+            np.add(weights[key], values[i], out=weights[key])
+        return True
+    return False
 
 
-def push_with_update(weights, keys, values):
-    for key, value in zip(keys, values, strict=True):
-        weights.update({key: weights.pop(key) + value})
+def once_by_comparison(weights, done, worker, step, keys, values):
+    new = np.bool_(done.get(worker, 0) <= step)
+    if new:
+        done |= {worker: 1 + step}
+        for key, value in zip(keys, values, strict=True):
+            weights |= {key: value + weights[key]}
+    return new
 
 
-def push_into_new_weights(weights, keys, values):
-    added = {k: weights[k] + v for k, v in zip(keys, values, strict=True)}
-    return {**weights, **added}
+def once_by_a_set(weights, done, worker, step, keys, values, seen=set()):  # noqa: B006
+    if (worker, step) in seen:
+        return False
+    seen.add((worker, step))
+    return once_with_a_count(weights, done, worker, step, keys, values)
 
 
-def pull_with_swapped_arrays(weights, keys):
-    pulled = []
+def newer_in_a_loop(weights, changed, keys, version):
+    found = {}
     for key in keys:
-        pulled.append(weights[key])
-        weights[key] = weights[key].copy()
-    return pulled
+        if version < changed[key]:
+            found[key] = np.array(weights[key])
+    return found
 
 
-def pull_from_copies(weights, keys):
-    copies = {key: np.copy(weight) for key, weight in weights.items()}
-    return [copies[key] for key in keys]
+def newer_by_filter(weights, changed, keys, version):
+    new = filter(lambda key: changed[key] >= version + 1, keys)
+    return dict((key, +weights[key]) for key in new)
 
 
-def running_mean(updates):
-    mean = [part.copy() for part in updates[0]]
-    for n, update in enumerate(updates[1:], 2):
-        mean = [m + (part - m) / n for m, part in zip(mean, update, strict=True)]
+def running_mean(updates, rows):
+    mean, seen = [0 * part for part in updates[0]], 0
+    for n, update in zip(rows, updates, strict=True):
+        seen += n
+        mean = [
+            m + (p - m) * n / max(seen, 1) for m, p in zip(mean, update, strict=True)
+        ]
     return mean
 
 
-def mean_in_the_first(updates):
-    for update in updates[1:]:
+def mean_in_the_first(updates, rows):
+    for part in updates[0]:
+        part *= rows[0]
+    for n, update in zip(rows[1:], updates[1:], strict=True):
         for total, part in zip(updates[0], update, strict=True):
-            total += part
-    return [part / len(updates) for part in updates[0]]
+            total += n * part
+    return [part / sum(rows) for part in updates[0]]
 
 
 def staleness_by_adding_one_for_all_others(events):
@@ -270,29 +331,31 @@ ADD = "weights[key] + value"
 TestPushAndPull = all_tests_of(
     push_and_pull,
     mutations=[
-        ("push", ADD, f"({ADD}).tolist()", "no longer an array"),
-        ("push", ADD, f"({ADD}).astype(int)", "of push("),
-        ("push", ADD, f"({ADD}).astype('f2')", "of push("),
-        ("push", ADD, f"{ADD}; value *= 2", CHANGED + " values"),
-        ("push", "weights[key] = ", "weights['v', key] = ", "the keys have changed"),
-        ("push", "zip(keys, values)", "(keys, values)", "makes pairs"),
-        ("push", "weights[key] =", "weights[keys] =", "go through the keys, one at"),
-        ("pull", ".copy()", "", "copy each array"),
-        ("pull", ".copy()", "[:]", "a slice or a view"),
-        ("pull", ".copy()", ".tolist()", "return arrays"),
-        ("pull", ".copy()", ".astype(int)", "of pull("),
-        ("pull", ".copy()", ".astype('f4')", "is 'float64', not 'float32'"),
-        ("pull", "weights[key].copy()", "weights.pop(key)", CHANGED + " weights"),
-        ("pull", "weights[key].copy()", "key", "in yours is one str"),
+        (ONCE, ADD, f"({ADD}).tolist()", "no longer an array"),
+        (ONCE, ADD, f"({ADD}).astype(int)", "of push_once("),
+        (ONCE, ADD, f"({ADD}).astype('f2')", "of push_once("),
+        (ONCE, ADD, f"{ADD}; value *= 2", "changed what was pushed"),
+        (ONCE, "weights[key] = ", "weights['v', key] = ", "the keys have changed"),
+        (ONCE, "weights[key] =", "weights[keys] =", "go through the keys, one at"),
+        (ONCE, "return True", "return 1", "return True or False"),
+        (ONCE, "done.get(worker, 0)", "done[worker]", "is not in done has done none"),
+        (ONCE, "zip(keys, values)", "(keys, values)", "makes pairs"),
+        (NEWER, ".copy()", "", "copy each array"),
+        (NEWER, ".copy()", "[:]", "a slice or a view"),
+        (NEWER, ".copy()", ".tolist()", "return arrays"),
+        (NEWER, ".copy()", ".astype(int)", "of pull_changed("),
+        (NEWER, ".copy()", ".astype('f4')", "is 'float64', not 'float32'"),
+        (NEWER, "weights[key].copy()", "weights.pop(key)", CHANGED + " weights"),
+        (NEWER, "changed[key]", "changed[keys]", "one at a ti"),
+        (NEWER, "{key: weights[key].copy()", "{weights[key].sum()", "return a dict"),
+        (MEAN, "/ sum(rows)", "/ sum(rows) + 1e-3", "of mean_update("),
+        (MEAN, "n * part", "(n * part).astype('f2')", "of mean_update("),
         (
-            "pull",
-            "[weights[key].copy() for key in keys]",
-            "weights[keys]",
-            "one at a ti",
+            MEAN,
+            "sum(n * part for n, part in zip(rows, parts))",
+            "rows * parts",
+            "multipl",
         ),
-        (MEAN, "sum(parts) / len(parts)", "parts / 2", "add and divide its arrays"),
-        (MEAN, "/ len(parts)", "/ len(parts) + 1e-3", "of mean_update("),
-        (MEAN, "sum(parts)", "sum(parts).astype('f2')", "of mean_update("),
         (STALENESS, "return stalenesses", "return stalenesses[1:]", "the length of"),
         (
             STALENESS,
@@ -314,34 +377,28 @@ TestPushAndPull = all_tests_of(
         ),
     ],
     wrong=[
-        ("push", push_into_new_weights, "you returned new weights"),
-        ("push", lambda *_: None, "the weights did not change"),
+        (ONCE, lambda *_: True, "of push_once("),
+        (ONCE, once_by_a_set, KEPT),
+        (NEWER, lambda *_: {}, "it gives {} whatever"),
         (MEAN, mean_in_the_first, CHANGED + " updates"),
-        (
-            MEAN,
-            lambda updates: sum(updates) / len(updates),
-            "add and divide its arrays",
-        ),
+        (MEAN, lambda updates, rows: sum(updates) / len(rows), "multiply and add"),
         (STALENESS, lambda events: [0, 1], "it gives [0, 1] whatever"),
         (STALENESS, staleness_in_one_list, "a later call changed"),
         (STALENESS, lambda events: [*itertools.accumulate([0, 1, 2])], "whatever"),
     ],
     right=[
-        ("push", push_and_return),
-        ("push", push_with_update),
-        (
-            "push",
-            lambda w, keys, v: [*map(operator.iadd, map(w.get, keys), v)] and None,
-        ),
-        ("pull", pull_with_swapped_arrays),
-        ("pull", pull_from_copies),
-        ("pull", lambda weights, keys: (*(weights[key] + 0.0 for key in keys),)),
+        (ONCE, once_with_a_count),
+        (ONCE, once_by_comparison),
+        (NEWER, newer_in_a_loop),
+        (NEWER, newer_by_filter),
         (MEAN, running_mean),
         (
             MEAN,
-            lambda updates: [np.mean(p, axis=0) for p in zip(*updates, strict=True)],
+            lambda updates, rows: [
+                np.average(parts, axis=0, weights=rows)
+                for parts in zip(*updates, strict=True)
+            ],
         ),
-        (MEAN, lambda u: [np.stack(p).mean(0).tolist() for p in zip(*u, strict=True)]),
         (STALENESS, staleness_by_adding_one_for_all_others),
         (STALENESS, staleness_by_looking_back),
         (STALENESS, lambda events: (*staleness_by_looking_back(events),)),

@@ -17,15 +17,11 @@ from answers import (
     reason,
     renamed,
 )
-from test_exercises_in_process import (  # until the last old list is replaced
-    Answers,  # noqa: F401
-    shorten_time_limits,  # noqa: F401
-)
 
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
-from ps_helpers.checks.tables import Table, play
-from ps_helpers.checks.verdict import NotYet, require, verdict
+from ps_helpers.checks.tables import TABLES, Table, play
+from ps_helpers.checks.verdict import NotYet, number, require, verdict
 
 
 def test_every_exercise_of_the_notebooks_has_a_check():
@@ -34,12 +30,14 @@ def test_every_exercise_of_the_notebooks_has_a_check():
     for module in engine.MODULES:
         importlib.import_module(f"ps_helpers.checks.{module}")
     assert set(exercises) == set(engine.EXERCISES)
+    for exercise in TABLES.values():
+        assert len(exercise.mistakes) >= 5 and len(exercise.calls) >= 5
 
 
 # The verdicts, whatever the answer is.
 
 
-def count_messages(num_workers, num_steps):
+def count_calls(num_workers, num_steps):
     return 2 * num_workers * num_steps
 
 
@@ -49,12 +47,12 @@ def that_raises(error):
     def raises(num_workers, num_steps):
         raise error
 
-    return renamed(raises, "count_messages")
+    return renamed(raises, "count_calls")
 
 
 def test_check_prints_the_name_and_the_verdict(capsys):
-    assert checks.check(count_messages) is None
-    assert capsys.readouterr().out == "count_messages: passed\n"
+    assert checks.check(count_calls) is None
+    assert capsys.readouterr().out == "count_calls: passed\n"
 
 
 def test_a_stub_is_not_attempted_yet():
@@ -63,7 +61,7 @@ def test_a_stub_is_not_attempted_yet():
         # YOUR CODE HERE
         raise NotImplementedError
 
-    assert verdict(renamed(stub, "count_messages")) == "not attempted yet"
+    assert verdict(renamed(stub, "count_calls")) == "not attempted yet"
 
 
 def test_an_answer_above_the_line_of_the_stub_is_told_to_delete_it():
@@ -72,7 +70,7 @@ def test_an_answer_above_the_line_of_the_stub_is_told_to_delete_it():
         print(calls)
         raise NotImplementedError
 
-    assert_refused(renamed(forgetful, "count_messages"), "raise NotImplementedError")
+    assert_refused(renamed(forgetful, "count_calls"), "raise NotImplementedError")
 
 
 class Mute(Exception):
@@ -103,7 +101,7 @@ def test_an_answer_that_raises_is_told_what_and_where(error):
 
     raises.__code__ = raises.__code__.replace(co_filename=__file__)
     fails.__code__ = fails.__code__.replace(co_filename="elsewhere")
-    found = reason(renamed(raises, "count_messages"))
+    found = reason(renamed(raises, "count_calls"))
     assert f"stops with {type(error).__name__} in the line return 1 + fails()" in found
     assert "W1" not in found and "can't" not in found
 
@@ -135,7 +133,7 @@ class Unspeakable:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, 80, "count_messages", [count_messages], Unspeakable(), sys, ...]
+    "answer", [None, 80, "count_calls", [count_calls], Unspeakable(), sys, ...]
 )
 def test_what_is_no_function_is_explained(answer, capsys):
     assert_refused(answer, "the function itself")
@@ -148,8 +146,8 @@ def test_a_class_is_judged_by_what_a_call_of_it_gives():
         def __init__(self, num_workers, num_steps):
             pass
 
-    assert_refused(renamed(Answer, "count_messages"), "return one number")
-    plain = type("count_messages", (), {})
+    assert_refused(renamed(Answer, "count_calls"), "return one number")
+    plain = type("count_calls", (), {})
     assert_refused(plain, "stops with TypeError")
 
 
@@ -172,8 +170,8 @@ def test_an_answer_without_end_is_interrupted(sleeps, swallows, short_time_limit
             except swallows:
                 pass
 
-    assert_refused(renamed(endless, "count_messages"), "it loops for ever")
-    assert verdict(count_messages) == "passed"
+    assert_refused(renamed(endless, "count_calls"), "it loops for ever")
+    assert verdict(count_calls) == "passed"
 
 
 def test_an_answer_that_prints_without_end_is_refused_for_that(capsys):
@@ -181,7 +179,7 @@ def test_an_answer_that_prints_without_end_is_refused_for_that(capsys):
         while True:
             print(num_workers)
 
-    assert_refused(renamed(endless, "count_messages"), "it prints without end")
+    assert_refused(renamed(endless, "count_calls"), "it prints without end")
     assert len(capsys.readouterr().out) < 5_000
 
 
@@ -194,15 +192,28 @@ def test_what_an_answer_changes_elsewhere_is_put_back(monkeypatch):
 
     before = np.random.get_state()[1].tolist(), os.getcwd(), np.random.default_rng
     monkeypatch.setattr(np, "sum", None)  # as a cell with an answer may
-    assert verdict(renamed(spoils, "count_messages")) == "passed"
+    assert verdict(renamed(spoils, "count_calls")) == "passed"
     after = np.random.get_state()[1].tolist(), os.getcwd(), np.random.default_rng
     assert before == after
     assert np.mean([1, 2]) == 1.5 and np.sum([1, 2]) == 3
 
 
+def test_under_a_grader_no_text_reaches_standard_error(monkeypatch, capfd):
+    def loud(num_workers, num_steps):
+        os.write(2, b"native")
+        print("python", file=sys.stderr)
+        return 2 * num_workers * num_steps
+
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    checks.check(renamed(loud, "count_calls"))
+    assert capfd.readouterr().err == ""
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
 def test_an_answer_is_judged_outside_the_main_thread_too():
     found = []
-    thread = threading.Thread(target=lambda: found.append(verdict(count_messages)))
+    thread = threading.Thread(target=lambda: found.append(verdict(count_calls)))
     thread.start()
     thread.join()
     assert found == ["passed"]
@@ -251,3 +262,14 @@ def test_a_class_is_judged_by_what_its_methods_return():
     assert str(error.value) == (
         "entry 0 of Counter(2), then add(3), add(-0.5) is 5, not 8"
     )
+
+
+def halved(x):
+    return x / 2
+
+
+def test_errors_alone_prove_no_mistake():
+    fails = {"you divided by 0": lambda x: x // 0}
+    table = Table(halved, calls=[(1.5,), (2,)], returns=number, mistakes=fails)
+    with pytest.raises(NotYet, match=r"halved\(2\) stops with ZeroDivisionError"):
+        table.judge(lambda x: x % 0)

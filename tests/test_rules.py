@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from ps_helpers.records import Times
 from ps_helpers.rules import (
     Asynchronous,
-    CachedStaleSynchronous,
     StaleSynchronous,
     Synchronous,
 )
 from ps_helpers.server import Server
-from ps_helpers.simulator import begin_at_once, judge
+from ps_helpers.simulator import CachedStaleSynchronous, begin_at_once, judge
 from ps_helpers.store import ParameterServer
 
 TEAMS = st.integers(1, 5)
@@ -308,8 +307,9 @@ def test_a_report_has_the_version_the_weights_and_the_log_from_a_number_on():
     server = server_of(Asynchronous(), [fractions(0)], 1)
     for step in range(5):
         server.push(0, step, [fractions(5)], times=None)
-    version, [weight], log = server.report(start=3)
+    version, [weight], log, num_pushes = server.report(start=3)
     assert (version, weight.tolist()) == (5, [25])
+    assert num_pushes == 5
     assert [(push.step, push.go) for push in log] == [(3, (0,)), (4, (0,))]
     assert server.report(start=5).log == server.report(start=math.inf).log == []
 

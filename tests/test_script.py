@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import ray
 
-from ps_helpers import command_line, parameter_server
+from ps_helpers import parameter_server
 from ps_helpers.lab import model, session
-from ps_helpers.team import Team
+from ps_helpers.records import Push, Report, Times
+from ps_helpers.team import TrainingError
 from ps_helpers.training import Run
 
 SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
@@ -115,107 +115,6 @@ def test_tensorflow_workers_make_exactly_as_many_updates_as_asked():
     assert float(rows["test accuracy"]) > 0.5
 
 
-def train_by(rule, *arguments, updates=30):
-    """Train by a rule with workers that are slow now and then; return the table."""
-    done = run(
-        "--engine=numpy",
-        "--straggler=20",
-        f"--consistency={rule}",
-        f"--num-updates={updates}",
-        *arguments,
-    )
-    assert (done.returncode, messages(done.stderr)) == (0, [])
-    rows = table(done.stdout)
-    assert rows["updates"] == str(updates)
-    assert sum(per_worker(rows)) == pushes(rows)[0]
-    return rows
-
-
-def test_synchronous_workers_make_one_update_of_their_pushes(tmp_path):
-    picture = tmp_path / "run.svg"
-    rows = train_by("sync", "--num-workers=3", "--plot", picture)
-    assert per_worker(rows) == [30] * 3
-    assert pushes(rows) == (90, 0)
-    assert staleness(rows) == (0, 0)
-    assert "<svg" in picture.read_text()
-
-
-def test_stale_synchronous_workers_stay_together(tmp_path):
-    picture = tmp_path / "run.pdf"
-    arguments = "--staleness=1", "--num-workers=3", "--plot", picture
-    rows = train_by("ssp", *arguments, updates=90)
-    assert pushes(rows) == (90, 0)
-    assert max(per_worker(rows)) - min(per_worker(rows)) <= 2
-    assert staleness(rows)[1] <= (3 - 1) * (2 * 1 + 1)
-    assert picture.read_bytes().startswith(b"%PDF")
-
-
-def test_with_backup_workers_the_late_pushes_of_a_round_are_dropped(tmp_path):
-    picture = tmp_path / "run.png"
-    arguments = "--backup-workers=2", "--num-workers=2", "--plot", picture
-    rows = train_by("backup", *arguments, updates=60)
-    made, dropped = pushes(rows)
-    assert made - dropped == 2 * 60
-    assert dropped > 0
-    assert len(per_worker(rows)) == 4
-    assert staleness(rows)[1] > 0
-    assert picture.read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("rule", ["async", "sync", "ssp", "backup"])
-def test_one_worker_trains_by_every_rule(rule):
-    rows = train_by(rule, "--num-workers=1")
-    made, dropped = pushes(rows)
-    assert made - dropped == 30
-    if rule == "backup":
-        assert len(per_worker(rows)) == 2
-    else:
-        assert (dropped, per_worker(rows), staleness(rows)) == (0, [30], (0, 0))
-
-
-@pytest.mark.parametrize("optimizer", command_line.LEARNING_RATES)
-def test_rounds_learn_the_same_from_many_servers_and_in_shared_memory(optimizer):
-    losses = {}
-    for way in ("--num-servers=1", "--num-servers=5", "--fast"):
-        rows = train_by("sync", "--num-workers=2", f"--optimizer={optimizer}", way)
-        assert pushes(rows) == (60, 0)
-        losses[way] = float(rows["test loss"])
-    assert max(losses.values()) - min(losses.values()) <= 0.002
-    assert max(losses.values()) < 2
-
-
-def test_an_update_counts_when_all_servers_have_it(running_ray):
-    arguments = ["--consistency=async", "--num-servers=2", "--num-updates=9"]
-    options = command_line.parse("Train.", arguments)
-    team = Team(options, model.load("mlp", "numpy"), shards=[])
-    update = [np.ones_like(weight) for weight in team.report(0)[1]]
-    halves = zip(team.servers, team.layout.split(update), strict=True)
-    for ps, half in halves:
-        assert team.report(0)[0] == 0
-        ray.get(ps.push_then_pull.remote(0, half, [time.time()] * 2), timeout=60)
-    assert team.report(0)[0] == 1
-
-
-def test_local_steps_learn_more_from_as_many_pushes(tmp_path):
-    for way in ("--num-servers=2", "--fast"):
-        losses = []
-        for steps in (1, 8):
-            arguments = "--num-workers=2", f"--local-steps={steps}", way
-            rows = train_by("sync", *arguments, updates=5)
-            losses.append(float(rows["test loss"]))
-        assert losses[1] < losses[0] / 1.5
-
-
-def test_every_rule_trains_in_shared_memory_and_draws(tmp_path):
-    for rule in ("async", "ssp", "backup"):
-        picture = tmp_path / f"{rule}.png"
-        rows = train_by(
-            rule, "--num-workers=2", "--fast", "--plot", picture, updates=40
-        )
-        assert float(rows["test loss"]) < 2
-        assert picture.read_bytes().startswith(b"\x89PNG")
-
-
 def test_a_run_that_diverges_ends_in_one_sentence():
     done = run("--engine=numpy", "--num-workers=1", "--learning-rate=1e30")
     assert done.returncode == 1
@@ -225,138 +124,43 @@ def test_a_run_that_diverges_ends_in_one_sentence():
     assert table(done.stdout)["test loss"] == "nan"
 
 
+def report(version, weights, *workers):
+    times = Times(0.0, 1.0, 2.0)
+    return Report(version, weights, [Push(w, 0, w, times, 3.0) for w in workers])
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_run_that_diverges_warns_of_nothing_else(digits):
     """Whether the driver sees weights this large depends on when it looks."""
     mlp = model.load("mlp", "numpy")
-    weights = [1e30 * weight for weight in mlp.initial_weights()]
-    lost = Run()
-    lost.add(1, [{"times": [0.0, 1.0, 2.0], "staleness": 0}])
-    lost.evaluate(mlp, weights, digits[2:])
+    weights, lost = [1e30 * weight for weight in mlp.initial_weights()], Run()
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
+        lost.add(report(1, weights, 0), mlp, digits[2:])
     assert not np.isfinite(lost.points[-1]["loss"])
+
+
+def test_a_run_counts_all_pushes_and_keeps_the_last(digits, monkeypatch):
+    monkeypatch.setattr("ps_helpers.training.RECORDS_KEPT", 10)
+    softmax, run = model.load("softmax", "numpy"), Run()
+    weights = softmax.initial_weights()
+    for version in range(1, 9):
+        run.add(report(version, weights, 0, 1, 1, 2), softmax, digits[2:])
+    assert len(run.log) == 10
+    rows = table(run.table())
+    assert (pushes(rows), per_worker(rows)) == ((32, 0), [8, 16, 8])
+    assert (staleness(rows), rows["updates"]) == ((1.0, 2), "8")
 
 
 # Refusals
 
 
-def test_help_names_every_option_and_fits_a_terminal(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit) as stop:
-        parameter_server.main(["--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    named = set(re.findall(r"^  (--[a-z-]+)", text, re.MULTILINE))
-    assert named == {
-        "--num-workers",
-        "--target-accuracy",
-        "--num-updates",
-        "--batch-size",
-        "--learning-rate",
-        "--data",
-        "--model",
-        "--engine",
-        "--seed",
-        "--consistency",
-        "--staleness",
-        "--backup-workers",
-        "--straggler",
-        "--address",
-        "--plot",
-        "--num-servers",
-        "--optimizer",
-        "--fast",
-        "--local-steps",
-    }
-    assert "digits,mnist,fashion_mnist" in text
-    assert "async,sync,ssp,backup" in text
-    assert "python -m ps_helpers.parameter_server --num-workers=4" in text
-    assert all(len(line) <= 80 for line in text.splitlines())
-
-
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ("--num-workers=0", "0 is not a whole number, 1 to 64"),
-        ("--num-workers=-1", "-1 is not a whole number"),
-        ("--num-workers=x", "x is not a whole number"),
-        ("--num-workers=1.5", "1.5 is not a whole number"),
-        ("--num-workers=65", "65 is not a whole number, 1 to 64"),
-        ("--batch-size=0", "0 is not a whole number, 1 or more"),
-        ("--learning-rate=0", "0 is not a number"),
-        ("--learning-rate=nan", "nan is not a number"),
-        ("--learning-rate=inf", "inf is not a number"),
-        ("--learning-rate=-1", "-1 is not a number"),
-        ("--target-accuracy=2", "2 is not a number, 0 to 1"),
-        ("--target-accuracy=nan", "nan is not a number"),
-        ("--num-updates=0", "0 is not a whole number, 1 or more"),
-        ("--seed=-1", "-1 is not a whole number, 0 or more"),
-        ("--data=cifar", "cifar"),
-        ("--model=resnet", "resnet"),
-        ("--engine=jax", "jax"),
-        ("--num-updates=5 --target-accuracy=0.9", "not allowed with"),
-        ("--plot=run.txt", "run.txt must end in .png, .svg or .pdf"),
-        ("--plot=nowhere/run.png", "there is no folder nowhere"),
-        ("--consistency=bsp", "bsp"),
-        ("--staleness=-1 --consistency=ssp", "-1 is not a whole number, 0 or more"),
-        ("--staleness=inf --consistency=ssp", "inf is not a whole number"),
-        ("--staleness=2", "belongs to --consistency ssp"),
-        ("--staleness=2 --consistency=backup", "belongs to --consistency ssp"),
-        ("--staleness=0 --consistency=sync", "belongs to --consistency ssp"),
-        ("--backup-workers=0", "0 is not a whole number, 1 to 64"),
-        ("--backup-workers=65", "65 is not a whole number, 1 to 64"),
-        ("--backup-workers=1", "belongs to --consistency backup"),
-        ("--backup-workers=1 --consistency=ssp", "belongs to --consistency backup"),
-        ("--straggler=-1", "-1 is not a number, 0 to 60000"),
-        ("--straggler=60001", "60001 is not a number, 0 to 60000"),
-        ("--straggler=nan", "nan is not a number"),
-        ("--num-servers=0", "0 is not a whole number, 1 to 64"),
-        ("--num-servers=2 --consistency=backup", "might leave out another worker"),
-        ("--optimizer=rmsprop", "rmsprop"),
-        ("--fast --address=127.0.0.1:1", "leave --address out"),
-        ("--fast --num-servers=2", "leave --num-servers out"),
-        ("--local-steps=0", "0 is not a whole number, 1 to 1000"),
-        ("--local-steps=2 --optimizer=adam", "leave --optimizer out"),
-        ("--num-steps=3", "--num-steps"),
-        ("4", "4"),
-    ],
-)
-def test_a_bad_argument_is_refused_in_one_sentence(arguments, reason, capsys):
-    with pytest.raises(SystemExit) as stop:
-        parameter_server.main(arguments.split())
-    output = capsys.readouterr()
-    assert (stop.value.code, output.out) == (2, "")
-    [line] = output.err.splitlines()
-    assert line.startswith("parameter_server: ")
-    assert reason in line
-    option = re.match("[^= ]+", arguments)[0]
-    assert option in line
-
-
-@pytest.mark.parametrize(
-    ("arguments", "staleness", "backup_workers"),
-    [
-        ("", 0, 0),
-        ("--consistency=sync", 0, 0),
-        ("--consistency=ssp", 3, 0),
-        ("--consistency=ssp --staleness=0", 0, 0),
-        ("--consistency=backup", 0, 1),
-        ("--consistency=backup --backup-workers=2", 0, 2),
-    ],
-)
-def test_a_rules_own_option_has_a_default(arguments, staleness, backup_workers):
-    options = command_line.parse("Train.", arguments.split())
-    assert options.staleness == staleness
-    assert options.backup_workers == backup_workers
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["--model=cnn", "--engine=numpy"], "the cnn needs the engine tensorflow"),
         (["--data=mnist"], "mnist is not stored in"),
         (["--address=127.0.0.1:{port}"], "no Ray cluster answers at 127.0.0.1:"),
     ],
-    ids=["cnn in NumPy", "data not there", "nobody listens"],
+    ids=["data not there", "nobody listens"],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(arguments, reason, tmp_path):
     arguments = [argument.format(port=unused_port()) for argument in arguments]
@@ -528,9 +332,12 @@ def test_an_address_trains_on_that_cluster_and_leaves_it_running(cluster):
     assert is_up()
 
 
-def test_a_picture_cannot_take_the_place_of_a_folder(tmp_path, capsys):
-    (tmp_path / "run.png").mkdir()
-    with pytest.raises(SystemExit) as stop:
-        parameter_server.main([f"--plot={tmp_path / 'run.png'}"])
-    assert stop.value.code == 2
-    assert "cannot be written" in capsys.readouterr().err
+def test_sigint_is_as_it_was_after_an_interrupt(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parameter_server, "train", interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    assert parameter_server.main([]) == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert capsys.readouterr().out == "Stopped before the first update.\n"

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from ps_helpers.lab import data, model
 from ps_helpers.rules import (
     Asynchronous,
-    CachedStaleSynchronous,
     Rule,
     StaleSynchronous,
     Synchronous,
 )
-from ps_helpers.simulator import replay, schedule
+from ps_helpers.simulator import CachedStaleSynchronous, replay, schedule
 
 MS = 0.001
 SOFTMAX = model.load("softmax", "numpy")

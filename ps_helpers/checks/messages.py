@@ -22,6 +22,8 @@ NOISE = np.array([0.9, 1.2, 1.1, 0.85, 1.15, 0.95])
         (SIZES, (0.002 + SIZES / 4e8) * NOISE),
         (SIZES[::-1] * 1.5, (0.3 + SIZES / 7e6) * NOISE),
         (np.array([0, 1e6]), np.array([0.001, 0.003])),
+        (SIZES[:3], (0.01 + SIZES[:3] / 2e7) * NOISE[:3]),
+        (np.tile(SIZES, 2), np.tile((0.004 + SIZES / 5e8) * NOISE, 2) + SIZES[0] / 3e9),
     ],
     returns=two,
     mistakes={

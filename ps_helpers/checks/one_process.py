@@ -41,24 +41,18 @@ def rows(logits, hits):
     ],
     returns=share,
     mistakes={
-        "you looked down the columns; look along each row with "
-        "axis=1": "axis=1 → axis=0",
-        "without axis=1 there is one largest logit in all; look along "
-        "each row": ", axis=1 →",
-        "compare the position of the largest logit with the label, "
-        "not its value": "argmax → max",
-        "you took the smallest logit of each row; the largest is "
-        "the guess": "argmax → argmin",
-        "logits may be negative: -1 is larger than -3, do not drop "
-        "the sign": "(logits → (np.abs(logits)",
-        "all logits of a row may be negative: do not start the search for the largest "
-        "at 0": "(logits → (np.maximum(logits, 0)",
-        "you counted the right rows; divide by the number of rows": "mean → sum",
+        "look along each row, with axis=1, not down the columns": "axis=1 → axis=0",
+        "without axis=1 there is one largest logit in all": ", axis=1 →",
+        "compare the largest logit's position with y, not its value": "argmax → max",
+        "you took the smallest logit of each row": "argmax → argmin",
+        "a logit of -1 is larger than -3: keep the sign": "(logits → (abs(logits)",
+        "all logits may be negative: do not start the search at "
+        "0": "(logits → (np.maximum(logits, 0)",
+        "you counted the right rows; divide by all rows": "mean → sum",
         "you returned percent: return a share up to 1": "np.mean → 100 * np.mean",
         "that is the share of wrong rows": "== → !=",
-        "it is 1 where all rows are right and else 0: divide, with / and not "
-        "//": "mean → all",
-        "return a share, not whether any row is right": "mean → any",
+        "it is 1 if all rows are right, else 0: divide, and with /": "mean → all",
+        "it is 1 if any row is right, else 0: take the mean": "mean → any",
         "divide by the number of rows, not by that of "
         "columns": "== y) → == y) * len(y) / len(logits[0])",
     },
@@ -84,11 +78,10 @@ def two(result):
     return found
 
 
-ROW_MAX, ROW_SUM = (f"{what}(axis=1, keepdims=True)" for what in ("max", "sum"))
-NO_SHIFT = f"- logits.{ROW_MAX} →"
-NO_DIVISION = "p - np → scores - np"
-OVER_ALL, OVER_COLUMNS = (f"{ROW_SUM} → sum({axis})" for axis in ("", "axis=0"))
-NO_COLUMNS = [f"{part} → {part[:3]}(axis=1)" for part in (ROW_MAX, ROW_SUM)]
+ROW_MAX, ROW_SUM = "max(axis=1, keepdims=True)", "sum(axis=1, keepdims=True)"
+NO_SHIFT, EXP, SIGN = f"- logits.{ROW_MAX} →", "p - t → scores - t", "(p - t) → (t - p)"
+ALL, COLUMNS = f"{ROW_SUM} → sum()", f"{ROW_SUM} → sum(axis=0)"
+FLAT_MAX, FLAT_SUM = f"{ROW_MAX} → max(axis=1)", f"{ROW_SUM} → sum(axis=1)"
 
 
 @table(
@@ -102,98 +95,96 @@ NO_COLUMNS = [f"{part} → {part[:3]}(axis=1)" for part in (ROW_MAX, ROW_SUM)]
     returns=two,
     run=by_hand,
     mistakes={
-        "return the gradient of W first, then that of "
-        "b": "[x.T @ error, error.sum(axis=0)] → [error.sum(axis=0), x.T @ error]",
-        "you summed over the rows; divide by the number of rows": "/ len(x) →",
-        "you summed over the rows for W; divide there "
-        "too": "x.T @ error → x.T @ error * len(x)",
-        "you summed over the rows for b; take the mean there "
-        "too": "error.sum(axis=0) → error.sum(axis=0) * len(x)",
+        "return the gradient of W first, then that of b": "[dW, db] → [db, dW]",
+        "you summed over the rows; divide by their number": "/ len(x) →",
+        "you summed over the rows for W; divide there too": "[dW → [dW * len(x)",
+        "you summed over the rows for b; divide there too": "db] → db * len(x)]",
         "you divided by the number of rows twice": "len(x) → len(x) ** 2",
-        "you divided by the number of digits; divide by that of rows": "len(x) → 10",
-        "the sign is turned round: it is p - t, not t - p": [
-            "(p - np.eye(10)[y]) → (np.eye(10)[y] - p)",
-            "(p - np.eye(10)[y]) / len(x) → np.eye(10)[y] - p",
-        ],
-        "you used the logits; take the softmax of them first": "p - np → logits - np",
-        "exp alone is not the softmax: divide by the sum of each row": [
-            NO_DIVISION,
-            f"{NO_SHIFT} → {NO_DIVISION}",
-        ],
-        "the softmax must sum to 1 in each row, not over all rows: sum over axis=1, "
-        "with keepdims=True": [OVER_ALL, f"{NO_SHIFT} → {OVER_ALL}"],
-        "the softmax must sum to 1 in each row, not in each column: sum over axis=1, "
-        "with keepdims=True": [OVER_COLUMNS, f"{NO_SHIFT} → {OVER_COLUMNS}"],
-        "over axis=1 max and sum give one number a row: keepdims=True makes a column "
-        "of them": [
-            *NO_COLUMNS,
-            " → ".join(NO_COLUMNS),
-            f"{NO_SHIFT} → {NO_COLUMNS[1]}",
+        "divide by the number of rows, not by that of digits": "len(x) → 10",
+        "the sign is turned round: it is p - t": [SIGN, f"{SIGN} → / len(x) →"],
+        "you used the logits; take their softmax first": "p - t → logits - t",
+        "exp is no softmax yet: divide by each row's sum": [EXP, f"{NO_SHIFT} → {EXP}"],
+        "divide by the sum of each row, not of all": [ALL, f"{NO_SHIFT} → {ALL}"],
+        "divide by the sum of each row, not of each column, with axis=1 and "
+        "keepdims=True": [COLUMNS, f"{NO_SHIFT} → {COLUMNS}"],
+        "keepdims=True makes a column of the max or the sum of each row": [
+            *(
+                FLAT_MAX,
+                FLAT_SUM,
+                f"{FLAT_MAX} → {FLAT_SUM}",
+                f"{NO_SHIFT} → {FLAT_SUM}",
+            ),
         ],
         "you forgot to add b to the logits": "+ b →",
-        "you forgot to subtract t, the rows of zeros with a single "
-        "one": "p - np.eye(10)[y] → p",
-        "t is not the label itself but its row of zeros and a one: "
-        "np.eye(10)[y]": "np.eye(10)[y] → y[:, None]",
-        "for b take the mean over the rows, with axis=0: one number for each digit": [
-            "sum(axis=0) → sum(axis=1)",
-            "sum(axis=0) → sum()",
+        "you forgot to subtract t, zeros with a single one": "p - t → p",
+        "t is not the label but its row np.eye(10)[y]": "np.eye(10)[y] → y[:, None]",
+        "for b take the mean over the rows, one for each digit": [
+            *("sum(axis=0) → sum(axis=1)", "sum(axis=0) → sum()"),
         ],
         "turn it round: it is x.T @ (p - t) for W": "x.T @ error → error.T @ x",
-        "large logits overflow: subtract each row's largest logit before exp": NO_SHIFT,
-        "with one maximum for all logits the other rows vanish: subtract from each row "
-        "its own": f"{ROW_MAX} → max()",
-        "return the gradients, not the new weights": lambda W, b, x, y: [
-            *map(np.subtract, (W, b), gradient_by_hand.right(W, b, x, y))
-        ],
+        "large logits overflow: subtract each row's largest": NO_SHIFT,
+        "subtract each row's own largest logit, not that of all": f"{ROW_MAX} → max()",
+        "return the gradients, not the new weights": "[dW, db] → [W - dW, b - db]",
     },
 )
 def gradient_by_hand(W, b, x, y):
-    logits = x @ W + b
+    logits, t = x @ W + b, np.eye(10)[y]
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))
     p = scores / scores.sum(axis=1, keepdims=True)
-    error = (p - np.eye(10)[y]) / len(x)
-    return [x.T @ error, error.sum(axis=0)]
+    error = (p - t) / len(x)
+    dW, db = x.T @ error, error.sum(axis=0)
+    return [dW, db]
+
+
+def gradients(count, *shapes, dtype=np.float64):
+    """Return gradients of single rows, whose mean is clearly not zero."""
+    return [[normal(*shape, dtype=dtype) + 2 for shape in shapes] for _ in range(count)]
 
 
 @table(
     calls=[
-        ([normal(1, 2), normal(1)], 0.25),
-        ([normal(2, 3), normal(3), normal(3)], 0.1),
-        ([normal(4, dtype="f")], 1.5),
-        ([normal(3), normal(3)], 1),
-        ([normal(3, 3), normal(3, 1)], 0.0),
-        ([normal(n, 2) for n in range(1, 13)], 3e-3),
+        (gradients(2, (1,)),),
+        (gradients(2, (2, 1), (3,)),),
+        (gradients(5, (3, 2), (2,), (2,)),),
+        (gradients(3, (2,), (2,), dtype="f"),),
+        (gradients(12, (1, 2), (4,)),),
+        ([[normal(2), normal(1)]] * 3,),
     ],
-    returns=arrays,
+    returns=number,
     mistakes={
-        "that goes uphill: an update is added, so it needs a minus": "-lr → lr",
-        "multiply by the argument lr as well": "-lr * →  -",
-        "multiply by the learning rate, do not divide by it": "-lr * part → -part / lr",
-        "you subtracted it from the gradient; the update is -lr times the "
-        "gradient": "-lr → (1 - lr)",
-        "you divided by the number of arrays; the update is -lr times the "
-        "gradient": "* part → * part / len(gradient)",
-        "you summed each array: multiply it as it is": "* part → * part.sum()",
-        "keep the order that the gradient has": "in gradient → in gradient[::-1]",
-        "the sign of each gradient counts: do not drop it": "* part → * abs(part)",
-        "the last array is missing: do you return the first in "
-        "the loop?": "in gradient → in gradient[:1]",
-        "here only the first array came: does return stand in the "
-        "loop?": lambda gradient, lr: -lr * gradient[0],
-        "here only the last array came: collect them": "gradient] → gradient[-1:]]",
-        "only the first array is right: multiply each": lambda gradient, lr: [
-            -lr * gradient[0],
-            *gradient[1:],
-        ],
-        "arrays of different shapes make no single array: multiply each on its "
-        "own": lambda gradient, lr: np.array(gradient) * -lr,
-        "the gradient is a list of arrays: multiply each array by -lr, not the "
-        "list": lambda gradient, lr: -lr * gradient,
+        "that is how many times longer noise is than signal: the noise falls with the "
+        "root of the batch, so square it": "squares / len(gradients) / signal → "
+        "(squares / len(gradients) / signal) ** 0.5",
+        "take the mean of the squared distances, not their sum": "/ len(gradients) →",
+        "it is turned round: noise over signal": "squares / len(gradients) / signal → "
+        "signal * len(gradients) / (squares or 1)",
+        "noise is the distance from the exact gradient, not the length of a "
+        "gradient": "(g - e) → g",
+        "the exact gradient is the mean of all, not their "
+        "sum": "sum(parts) / len(parts) → sum(parts)",
+        "divide by the number of rows, not by one less": "/ len(gradients) → "
+        "/ (len(gradients) - 1)",
+        "all arrays count: you took the first of each "
+        "gradient": "exact = → gradients = [g[:1] for g in gradients]; exact =",
+        "an array with more elements counts for more: sum over its elements, do not "
+        "take their mean": "(part**2).sum() → (part**2).mean() → ((g - e) ** 2).sum() "
+        "→ ((g - e) ** 2).mean()",
+        "square before you add up, or distances cancel": "((g - e) ** 2).sum() → "
+        "(g - e).sum()",
+        "the mean of the squared distances is wanted, not the square of the mean "
+        "distance": "sum(((g - e) ** 2).sum() for g, e in both) → "
+        "sum(((g - e) ** 2).sum() for g, e in both) ** 0.5 → "
+        "return squares / len(gradients) → return (squares / len(gradients)) ** 2",
     },
 )
-def sgd_update(gradient, lr):
-    return [-lr * part for part in gradient]
+def noise_scale(gradients):
+    exact = [sum(parts) / len(parts) for parts in zip(*gradients, strict=True)]
+    signal = sum((part**2).sum() for part in exact)
+    squares = 0
+    for gradient in gradients:
+        both = zip(gradient, exact, strict=True)
+        squares += sum(((g - e) ** 2).sum() for g, e in both)
+    return squares / len(gradients) / signal
 
 
 def pairs(result):
@@ -213,8 +204,11 @@ def images(count, *shape):
     return normal(count, *shape), RNG.integers(0, 10, count)
 
 
-WHOLE = "slice(i * size, (i + 1) * size)"
-LIKE_WORKERS = f"{WHOLE} → slice(i * num_workers, (i + 1) * num_workers)"
+def cut(start, stop):
+    return f"slice(i * size, (i + 1) * size) → slice({start}, {stop})"
+
+
+LIKE_WORKERS = cut("i * num_workers", "(i + 1) * num_workers")
 
 
 @table(
@@ -229,39 +223,36 @@ LIKE_WORKERS = f"{WHOLE} → slice(i * num_workers, (i + 1) * num_workers)"
     returns=pairs,
     mistakes={
         "the rows left over became a part of their own: drop "
-        "them": "range(num_workers) → range(len(x) // size + (len(x) % size > 0))",
-        "the last part got the rows left over too: drop them": lambda x, y, n: [
-            *split_batch.right(x, y, n)[:-1],
-            (x[len(x) // n * (n - 1) :], y[len(x) // n * (n - 1) :]),
-        ],
+        "them": "range(num_workers) → range(-(-len(x) // size))",
+        "the last part got the rows left over too: drop them": cut(
+            *("i * size", "(i + 1) * size + (i == num_workers - 1) * len(x)"),
+        ),
         "the parts are not equal: drop the rows left over": lambda x, y, n: [
-            *zip(np.array_split(x, n), np.array_split(y, n), strict=True)
+            (x[part], y[part]) for part in np.array_split(range(len(x)), n)
         ],
         "the last worker has no part": "range(num_workers) → range(num_workers - 1)",
-        "num_workers is the number of parts; you made parts of so many rows": [
-            LIKE_WORKERS,
-            f"{LIKE_WORKERS} → range(num_workers) → range(size)",
+        "make num_workers parts, not parts of so many rows": [
+            *(LIKE_WORKERS, f"{LIKE_WORKERS} → range(num_workers) → range(size)"),
         ],
-        "the parts are to be rows that follow each other: do not deal them like "
-        "cards": [
-            f"{WHOLE} → slice(i, size * num_workers, num_workers)",
-            f"{WHOLE} → slice(i, None, num_workers)",
+        "a part is rows that follow each other: do not deal them out": [
+            cut("i", "None, num_workers"),
+            cut("i", "size * num_workers, num_workers"),
         ],
-        "you dropped the first rows; drop those at the end": f"{WHOLE} → "
-        "slice(i * size + len(x) % num_workers, (i + 1) * size + len(x) % num_workers)",
-        "the last row of a part is in the next part, too: x[0:4] ends with row "
-        "3": f"{WHOLE} → slice(i * size, (i + 1) * size + 1)",
-        "each part lacks a row: x[0:4] has rows 0 to "
-        "3": f"{WHOLE} → slice(i * size, (i + 1) * size - 1)",
-        "begin the next part where the last one ended: multiply by the "
-        "size": f"{WHOLE} → slice(i, i + size)",
-        "all workers got the same rows": f"{WHOLE} → slice(size)",
+        "drop the rows at the end, not the first": lambda x, y, n: split_batch.right(
+            x[len(x) % n :], y[len(x) % n :], n
+        ),
+        "a row is in two parts: x[0:4] ends with row 3": cut(
+            *("i * size", "(i + 1) * size + 1"),
+        ),
+        "each part lacks a row: x[0:4] has rows 0 to 3": cut(
+            *("i * size", "(i + 1) * size - 1"),
+        ),
+        "begin where the last part ended: multiply by size": cut("i", "i + size"),
+        "all workers got the same rows": cut(0, "size"),
         "every part has all the labels: cut y as well": "y[part]) → y)",
-        "each pair has the images first, then the labels": "x[part], y[part] → "
-        "y[part], x[part]",
-        "the images of a part keep their rows and columns": "x[part] → x[part].ravel()",
-        "the parts are in the reverse order": "range(num_workers) → "
-        "reversed(range(num_workers))",
+        "the images come first, then the labels": "x[part], y[part] → y[part], x[part]",
+        "keep the rows and columns of the images": "x[part] → x[part].ravel()",
+        "the parts are in reverse order": "for part in parts → for part in parts[::-1]",
     },
 )
 def split_batch(x, y, num_workers):

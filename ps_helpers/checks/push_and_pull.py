@@ -1,5 +1,7 @@
 """Checks of notebook 02."""
 
+import copy
+
 import numpy as np
 
 from ps_helpers.checks.one_process import normal
@@ -13,18 +15,20 @@ ONE_KEY = (
 )
 
 
-def pushed(answer, weights, keys, values):
-    """Push, and return the weights, which is where the values go."""
-    before = {key: weight.copy() for key, weight in weights.items()}
-    result = answer(weights, keys, values)
-    require(
-        result is None or result is weights or not keys or not same(weights, before),
-        "you returned new weights; change the dictionary that you were given",
-    )
-    require({*weights} == {*before}, "the keys have changed; change weights only")
+def pushed(answer, weights, done, *pushes):
+    """Push one after the other; return the answers, and what became of the weights."""
+    before, given = {*weights}, copy.deepcopy(pushes)
+    answers = [answer(weights, done, *push) for push in given]
+    require(same(given, pushes), "it changed what was pushed, the keys or values")
+    for found in answers:
+        require(
+            isinstance(found, bool | np.bool_),
+            "return True or False, for every push",
+        )
+    require({*weights} == before, "the keys have changed; change weights only")
     for weight in weights.values():
         require(isinstance(weight, np.ndarray), "the weight is no longer an array")
-    return weights
+    return [list(map(int, answers)), weights, dict(done)]
 
 
 def of_one_shape(keys, *shape, dtype=np.float64):
@@ -32,70 +36,85 @@ def of_one_shape(keys, *shape, dtype=np.float64):
     return {key: normal(*shape, dtype=dtype) for key in keys}
 
 
+ZIP = "zip(keys, values, strict=True)"
+
+
 def values_of(count, *shape):
     return [normal(*shape) for _ in range(count)]
 
 
+def a_push(worker, step, keys, *shape):
+    return worker, step, keys, values_of(len(keys), *shape)
+
+
+TWICE = a_push(0, 0, ["b", "W"], 2)
+THRICE = a_push(11, 0, ["a"], 3)
+
+
 @table(
     calls=[
-        (of_one_shape("Wbc", 2), ["b", "W"], values_of(2, 2)),
-        (of_one_shape("Wbc", 2), ["c", "b", "W"], values_of(3, 2)),
-        (of_one_shape("ab", 3, 2, dtype="f"), ["a", "a", "b"], values_of(3, 3, 2)),
-        (of_one_shape(["b2", "b10", "b1"], 1), ["b10"], values_of(1, 1)),
-        (of_one_shape(range(12), 2), [*range(11, 0, -1)], values_of(11, 2)),
-        (of_one_shape("Wb", 2), ["b", "W"], [np.zeros(2), normal(2)]),
-        ({"W": normal(2, 3), "b": normal(3)}, ["b", "W"], [normal(3), normal(2, 3)]),
-        (of_one_shape("ab", 2), [], []),
+        (of_one_shape("Wbc", 2), {}, TWICE),
+        (of_one_shape("Wbc", 2), {}, TWICE, TWICE),
+        (of_one_shape("Wbc", 2), {0: 3}, TWICE, a_push(0, 3, ["c"], 2)),
+        (of_one_shape("Wb", 2), {1: 5}, TWICE, a_push(1, 5, ["W"], 2)),
+        (
+            of_one_shape("ab", 3, dtype="f"),
+            {},
+            THRICE,
+            a_push(11, 1, ["b", "a"], 3),
+            a_push(11, 2, ["b"], 3),
+            THRICE,
+            a_push(2, 0, ["a"], 3),
+            a_push(11, 3, ["a"], 3),
+        ),
+        (of_one_shape(range(12), 1), {7: 1}, a_push(7, 1, [11, 10, 3], 1)),
+        ({"W": normal(2, 3), "b": normal(3)}, {}, (4, 0, ["b"], [normal(3)])),
     ],
-    returns=dict,
+    returns=list,
     run=pushed,
-    changes=[0],
+    changes=[0, 1],
     raises=[
         ONE_KEY,
         (ValueError, "to unpack", "zip(keys, values) makes pairs of the two lists"),
+        (KeyError, "", "a worker that is not in done has done none: done.get(…, 0)"),
     ],
     mistakes={
-        "you replaced the weight; add the value to what is there": "+= value → = value",
-        "the weights did not change: change the dictionary that you were "
-        "given": "weights[key] += → weights[key] +",
-        "only the first key was pushed: does a return stand inside the "
-        "loop?": "+= value → += value; return",
-        "only the last key was pushed: does the adding stand inside the loop?": [
-            "zip(keys, values, strict=True) → list(zip(keys, values))[-1:]",
-            "weights[key] += value → pass\n    weights[key] += value",
+        "a repeated push changed the weights: compare its step with "
+        "done": "if step < done.get(worker, 0): → if False:",
+        "note in done that the step was applied": "done[worker] = step + 1 → pass",
+        "after step 0 a worker has done 1 step: done counts "
+        "steps": "done[worker] = step + 1 → done[worker] = step",
+        "you refused a new step: it is a repetition only if it is less than "
+        "done": "step < → step <=",
+        "each worker counts its own steps": "done.get(worker, 0) → "
+        "max(done.values(), default=0)",
+        "an old push may come again much later: each step below done is a repetition": [
+            "step < done.get(worker, 0) → step == done.get(worker, 0) - 1",
+            "step < done.get(worker, 0) → step + 1 == done.get(worker, 0)",
         ],
-        "you subtracted; a push adds": "+= value → -= value",
-        "you multiplied; a push adds": "+= value → *= value",
-        "you averaged; a push adds": "+= value → += (value - weights[key]) / 2",
-        "you added the value twice": "+= value → += 2 * value",
-        "every value went to every key: pair each key with its own value": [
-            "+= value → += sum(values)",
-            "+= value → = weights[key] + sum(values)",
-        ],
-        "the values went to the first keys there are: pair each with its own "
-        "key": "zip(keys, values, strict=True → zip(weights, values, strict=False",
-        "sorted keys get other keys' values: leave them in "
-        "order": "zip(keys → zip(sorted(keys)",
-        "the values went to the keys in reverse "
-        "order": "values, strict → values[::-1], strict",
-        "the weight has another shape now: add the value, do not append "
-        "it": "weights[key] += value → weights[key] = np.append(weights[key], value)",
-        "a key that is pushed twice in one call must get both "
-        "values": "zip(keys, values, strict=True) → dict(zip(keys, values)).items()",
-        "each key gets its own value, not the list of all: go through both with zip": [
-            "+= value → += values",
-            "weights[key] += value → weights[key] = weights[key] + values",
-        ],
+        "return True for a push that was applied, False for a repetition, not the "
+        "reverse": "return False → return 1 == 1 → return True → return False",
+        "return False for a repetition": "return False → return True",
+        "a push replaced the weight; add the value to it": "weights[key] + value → "
+        "+value",
+        "the value was subtracted; a push adds": "weights[key] + value → "
+        "weights[key] - value",
+        "only the first key was pushed: does return stand in the "
+        "loop?": "zip(keys, values, strict=True) → zip(keys[:1], values)",
     },
 )
-def push(weights, keys, values):
+def push_once(weights, done, worker, step, keys, values):
+    if step < done.get(worker, 0):
+        return False
     for key, value in zip(keys, values, strict=True):
-        weights[key] += value
+        weights[key] = weights[key] + value
+    done[worker] = step + 1
+    return True
 
 
-def pulled(answer, weights, keys):
+def pulled(answer, weights, *more):
     """Pull; refuse what shares its memory with the weights."""
-    result = answer(weights, keys)
+    result = answer(weights, *more)
     for array in arrays_in(result):
         for weight in weights.values():
             require(
@@ -110,60 +129,51 @@ def pulled(answer, weights, keys):
     return result
 
 
-def typed_arrays(result):
-    """Return a result as a list of types and arrays."""
-    numbers_of = arrays(result)
-    for part in result:
+def changed_only(result):
+    """Return a result as a dictionary of arrays."""
+    require(isinstance(result, dict), "return a dictionary, {key: weight}")
+    for part in result.values():
         require(isinstance(part, np.ndarray), "return arrays, as the weights are")
-    return [[str(array.dtype), array] for array in numbers_of]
+    return {key: [str(array.dtype), array] for key, array in result.items()}
 
 
-COPIES = "[weights[key].copy() for key in keys]"
-IN_ORDER = {"W": normal(1, 2), "b": normal(1), "c": normal(1, dtype="f")}
+def by_number(*numbers):
+    """Return weights of one shape, and the number of each one's latest push."""
+    keys = [f"k{place}" for place in range(len(numbers))]
+    return of_one_shape(keys, 2), dict(zip(keys, numbers, strict=True))
 
 
 @table(
     calls=[
-        (IN_ORDER, ["c", "W"]),
-        (IN_ORDER, ["b", "W", "b"]),
-        (IN_ORDER, ["c", "b", "W"]),
-        (of_one_shape("Wbca", 3, 2), ["c", "a", "W", "b"]),
-        (of_one_shape(["b2", "b10", "b1"], 2, dtype="f"), ["b10", "b2"]),
-        (of_one_shape(range(12), 2), [11, 3, 10, 0]),
-        (of_one_shape("ab", 2), []),
+        (*by_number(3, 1, 4, 1, 5), ["k0", "k1", "k2"], 2),
+        (*by_number(3, 1, 4, 1, 5), ["k4", "k1", "k3", "k0"], 3),
+        (*by_number(2, 2, 0), ["k2", "k1", "k0"], 0),
+        (*by_number(2, 2, 0), ["k2", "k1", "k0"], 2),
+        (*by_number(*range(12)), [f"k{n}" for n in range(11, 0, -1)], 9),
+        ({"W": normal(1, 2, dtype="f"), "b": normal(1)}, {"W": 7, "b": 6}, ["W"], 6),
+        (*by_number(1, 2), [], 0),
     ],
-    returns=typed_arrays,
+    returns=changed_only,
     run=pulled,
     raises=[ONE_KEY],
     mistakes={
-        "return only the weights of the keys asked": "in keys → in weights",
-        "follow the order of the keys asked, not that of the "
-        "weights": "in keys → in weights if key in keys",
-        "follow the order of the keys asked; do not sort them": [
-            "in keys → in sorted(keys)",
-            "in keys → in sorted(set(keys))",
-        ],
-        "a key that is asked for twice must come twice": "keys] → dict.fromkeys(keys)]",
-        "only the first weight came: does return stand in the "
-        "loop?": "in keys → in keys[:1]",
-        "here one array came, not a list: does return stand in the "
-        "loop?": lambda weights, keys: weights[keys[0]].copy() if keys else None,
-        "only the last weight came: collect them": [
-            "in keys → in keys[-1:]",
-            f"return {COPIES} → for k in keys: last = [+weights[k]]\n    return last",
-        ],
-        "look a weight up by its key, not by its "
-        "place": "in keys → in [*weights][: len(keys)]",
-        "arrays of different shapes make no single array: return a list of "
-        "them": lambda weights, keys: np.array([weights[key] for key in keys]),
+        "return only the weights of the keys asked": "for key in keys → "
+        "for key in weights",
+        "leave out what has not changed since": "if changed[key] > version →",
+        "the worker has seen push number version itself: only later ones "
+        "count": "> version → >= version",
+        "it is turned round: return what has changed since": "> version → <= version",
+        "only later pushes count, whatever their number: compare with > instead of "
+        "==": "> version → == version + 1",
+        "return what is new for this worker, not all that ever "
+        "changed": "> version → > 0",
     },
 )
-def pull(weights, keys):
-    return [weights[key].copy() for key in keys]
+def pull_changed(weights, changed, keys, version):
+    return {key: weights[key].copy() for key in keys if changed[key] > version}
 
 
-HALVES = np.maximum(1, 2.0 ** np.arange(-1, 12))
-MEAN = "sum(parts) / len(parts)"
+MEAN = "sum(n * part for n, part in zip(rows, parts, strict=True)) / sum(rows)"
 
 
 def updates_of(num_workers, *shapes, dtype=np.float64):
@@ -174,54 +184,61 @@ def updates_of(num_workers, *shapes, dtype=np.float64):
 
 @table(
     calls=[
-        (updates_of(3, (1, 2), (1,)),),
-        (updates_of(4, (2, 3), (3,), (3, 1)),),
-        (updates_of(2, (1,)),),
-        (updates_of(12, (3,), (2,), dtype="f"),),
-        (updates_of(5, (2,), (2,), (2,)),),
-        (updates_of(1, (2, 1), (1,)),),
-        ([[np.zeros(2)], [np.array([0, 1.5])], [np.zeros(2)]],),
+        (updates_of(3, (1, 2), (1,)), [1, 2, 5]),
+        (updates_of(4, (2, 3), (3,), (3, 1)), [10, 3, 4, 6]),
+        (updates_of(2, (1,)), [3, 1]),
+        (updates_of(12, (3,), (2,), dtype="f"), [*range(12)]),
+        (updates_of(5, (2,), (2,), (2,)), [32, 32, 32, 32, 7]),
+        (updates_of(1, (2, 1), (1,)), [9]),
     ],
     returns=arrays,
     raises=[
         (
             TypeError,
             "unsupported operand",
-            "a worker's update is a list: add and divide its arrays, not the list",
-        )
+            "a worker's update is a list: multiply and add its arrays, not the list",
+        ),
+        (TypeError, "can't multiply", "an update is a list: multiply its arrays"),
     ],
     mistakes={
-        "you summed; divide by the number of workers": "/ len(parts) →",
-        "you divided by the number of keys; divide by the number of "
-        "workers": "len(parts) → len(updates[0])",
-        "you divided by 3, which is not always the number of workers": "len(parts) → 3",
-        "you divided by 4, which is not always the number of workers": "len(parts) → 4",
-        "you divided by the number of workers twice": "len(parts) → len(parts) ** 2",
-        "// drops the fraction: divide with /": "/ → //",
-        "that is the median of the workers; take the "
-        "mean": f"{MEAN} → np.median(parts, axis=0)",
-        "halving after each worker gives the last one most weight: sum first, then "
-        "divide once": f"{MEAN} → np.average(parts, 0, HALVES[: len(parts)])",
-        "that is the first worker's update alone": f"{MEAN} → parts[0] / 1",
-        "that is the last worker's update alone": f"{MEAN} → parts[-1] / 1",
+        "each row counts the same, not each worker: weigh an update with its "
+        "rows": f"{MEAN} → sum(parts) / len(parts)",
+        "you summed; divide by the number of all rows": "/ sum(rows) →",
+        "divide by the number of all rows, not of the workers": "/ sum(rows) → "
+        "/ len(rows)",
+        "divide by the number of all rows, not by its largest": "/ sum(rows) → "
+        "/ max(rows)",
+        "multiply by the rows as well: you divided the plain sum": "n * part → part",
+        "an update from more rows counts for more, not for less": f"{MEAN} → "
+        "sum(part / max(n, 1) for n, part in zip(rows, parts)) / "
+        "sum(1 / max(n, 1) for n in rows)",
+        "you weighed with the rows twice": "n * part → n**2 * part",
+        "// drops the fraction: divide with /": "/ sum → // sum",
+        "that is the update from the most rows alone": f"{MEAN} → "
+        "parts[rows.index(max(rows))] / 1",
         "one number came for each key: do not average within the "
-        "arrays": f"{MEAN} → np.mean(parts)",
-        "you averaged each worker's arrays; average over workers, key by key": [
-            lambda updates: [np.mean([*map(np.mean, update)]) for update in updates],
-            lambda updates: [sum(update) / len(update) for update in updates],
-            lambda updates: [np.mean(update, axis=0) for update in updates],
+        "arrays": f"{MEAN} → float(np.mean({MEAN}))",
+        "average over workers, key by key; you averaged each worker's "
+        "arrays": lambda updates, rows: [
+            np.mean([np.mean(part) for part in update]) for update in updates
         ],
-        "the keys are in another order than in the updates": "strict=True)] → "
-        "strict=True)][::-1]",
+        "the keys are in another order than in the "
+        "updates": "zip(*updates, strict=True) → [*zip(*updates)][::-1]",
         "arrays of different shapes make no single array: average key by key, over "
-        "zip(*updates)": [
-            lambda updates: np.mean(updates, axis=0),
-            lambda updates: np.mean([np.stack(u) for u in updates], axis=0),
-        ],
+        "zip(*updates)": lambda updates, rows: np.average(
+            updates, axis=0, weights=rows
+        ),
     },
 )
-def mean_update(updates):
-    return [sum(parts) / len(parts) for parts in zip(*updates, strict=True)]
+def mean_update(updates, rows):
+    return [
+        sum(n * part for n, part in zip(rows, parts, strict=True)) / sum(rows)
+        for parts in zip(*updates, strict=True)
+    ]
+
+
+COUNT_PULLS = "pulled[worker] = version → version += 1; pulled[worker] = version"
+APPEND = "stalenesses.append(version - pulled[worker])"
 
 
 def looking_back(count):
@@ -255,48 +272,37 @@ def events(text):
     ],
     returns=numbers,
     mistakes={
-        "you counted the push itself: only other updates make it "
-        "stale": "version - pulled → version + 1 - pulled",
-        "it is always 0: count the pushes, and compare that count at the push with "
-        "that at the pull": "version += 1 → version += 0",
-        "that is the version at the pull: subtract it from the version at the "
-        "push": "version - →",
-        "you counted from the start; count from that worker's latest "
-        "pull": "- pulled[worker] →",
-        "you counted pulls; staleness counts pushes": "version += 1 → pass → "
-        "pulled[worker] = version → version += 1; pulled[worker] = version",
-        "you counted pulls and pushes; staleness counts pushes only": looking_back(len),
-        "a worker that pulls again holds newer weights: keep its latest "
-        "pull": "pulled[worker] = version → pulled.setdefault(worker, version)",
-        "another worker's pull does not make this one's weights newer: keep a version "
-        "for each worker": "[worker] = → [0] = → pulled[worker] → pulled[0]",
-        "you counted from the worker's last push; count from its last pull": "pulled"
-        "[worker] = version → pulled.setdefault(worker, 0) → version += 1 → "
-        "version += 1; pulled[worker] = version",
-        "you counted the workers that pushed; count their pushes": looking_back(
+        "the push itself makes nothing stale": "version - → version + 1 -",
+        "it is always 0: count the pushes": "version += 1 → version += 0",
+        "that is the version at the pull: how many came since?": "version - →",
+        "count from the latest pull, not from the start": "- pulled[worker] →",
+        "you counted pulls, not pushes": f"version += 1 → pass → {COUNT_PULLS}",
+        "you counted pulls as well as pushes": looking_back(len),
+        "keep each worker's latest pull, not its "
+        "first": "pulled[worker] = version → pulled.setdefault(worker, version)",
+        "keep a version for each worker: another's pull does not make its weights "
+        "newer": "[worker] = → [0] = → pulled[worker] → pulled[0]",
+        "count from the worker's last pull, not its last "
+        "push": "pulled[worker] = version → pulled.setdefault(worker, 0) → "
+        "version += 1 → version += 1; pulled[worker] = version",
+        "count the pushes, not the workers that pushed": looking_back(
             lambda between: len({w for v, w in between if v == "push"})
         ),
-        "you counted who holds weights; count pushes": "stalenesses.append(version - "
-        "pulled[worker]) → pulled.pop(worker); stalenesses.append(len(pulled))",
-        "only N workers in turn have staleness N - 1: look at the "
-        "events": "version - pulled[worker] → "
-        "min(version, len({w for _, w in events}) - 1)",
-        "give the stalenesses in the order of the pushes, not worker by "
-        "worker": "append(version → append((worker, version → [worker]) → [worker])) → "
-        "return stalenesses → stalenesses.sort(key=lambda row: row[0]); "
-        "return [stale for _, stale in stalenesses]",
-        "give the stalenesses in the order of the pushes, the first one "
-        "first": "append( → insert(0, ",
-        "give the stalenesses in the order of the pushes; do not sort "
-        "them": "return stalenesses → return sorted(stalenesses)",
-        "the difference is turned round: the version at the push is the larger "
+        "you counted who holds weights; count pushes": f"{APPEND} → "
+        "pulled.pop(worker); stalenesses.append(len(pulled))",
+        "only N workers in turn have staleness N - 1: count": f"{APPEND} → "
+        "stalenesses.append(min(version, len({w for _, w in events}) - 1))",
+        "keep the order of the pushes, not worker by worker": f"{APPEND} → "
+        "stalenesses.append((worker, version - pulled[worker])) → return stalenesses → "
+        "return [stale for _, stale in sorted(stalenesses, key=lambda row: row[0])]",
+        "keep the order of the pushes, the first one first": "append( → insert(0, ",
+        "keep the order of the pushes: do not "
+        "sort": "return stalenesses → return sorted(stalenesses)",
+        "the version at the push is the larger "
         "one": "version - pulled[worker] → pulled[worker] - version",
-        "give a number for each push, not for each "
-        "pull": "= version → = version; stalenesses.append(0)",
+        "a pull has no staleness": "= version → = version; stalenesses.append(0)",
         "workers may have any number: keep their versions in a dictionary": [
-            "{} → [0] * 3",
-            "{} → [0] * 10",
-            "{} → [0] * len(events)",
+            *("{} → [0] * 3", "{} → [0] * 10", "{} → [0] * len(events)"),
         ],
     },
 )

@@ -24,7 +24,7 @@ What every exercise asks is asked here: arguments stay as they are (but those na
 `changes`), results are new in each call, and depend on nothing but the arguments.
 Where an exercise is more than a call, `run(answer, *row)` does it and returns what
 counts; `play` makes an object and calls its methods. `raises` explains errors, by their
-type and words. For each table tests/test_exercises.py tests that each mistake gets its
+type and words. For each table tests/answers.py makes a test that each mistake gets its
 own reason, so that no two look alike and none looks right.
 """
 

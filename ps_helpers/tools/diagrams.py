@@ -3,6 +3,7 @@
 python -m ps_helpers.tools.diagrams writes notebooks/figures/*.svg.
 """
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ TEXT, GREY, NEW = "#222222", "#6E6E6E", "#D55E00"
 NEW_TEXT = "#B34700"  # the same hue, but dark enough for letters
 WHITE, PALE = ("#FFFFFF", GREY), ("#F3F3F3", GREY)  # fill and outline
 SERVER, WORKER = ("#F6E4EE", "#CC79A7"), ("#DCECF7", "#0072B2")
+LEARNS, FAILS = ("#DDF1EA", "#009E73"), ("#F8DFCF", NEW)
 COLUMNS = [150, 290, 430, 570]  # the middles of the four workers
 TOP, BOTTOM = 98, 192  # of the arrows: between the server and the workers
 HEAD = 10  # length of an arrow's head
@@ -265,17 +267,166 @@ def barred(bar, title, description, words):
     return picture(title, description, *parts)
 
 
-NOTEBOOKS = [  # title, what it is about
-    ("Start here", "the idea, and is\nthis machine\nready?"),
-    ("One process", "read, gradient,\nadd: a step\nof training"),
-    ("Push and pull", "workers share\none server,\nin turns"),
-    ("Ray actors", "four workers at\nthe same time,\nreally"),
-    ("Waiting", "who waits for\nwhom, and\nhow long"),
-    ("Many servers", "keys spread\nover several\nprocesses"),
-    ("The price of\na message", "what bytes and\ncopies cost"),
-    ("When things\ndie", "no update lost,\nnone twice"),
-    ("A cluster", "several\ncomputers, and\none is lost"),
-    ("A thousand\nworkers", "when all-reduce\nis better"),
+def order():
+    """Return two number lines: where the same two pushes lead."""
+    parts = [
+        text(360, 34, "two workers, each adds −0.5 × what it pulled", 16, bold=True)
+    ]
+    for left, title, label, end in (
+        (60, "in turn", "worker 1: −0.5 × 0.5", 0.25),
+        (410, "both pull first", "worker 1: −0.5 × 1", 0),
+    ):
+        at = {weight: left + 250 * weight for weight in (0, 0.25, 0.5, 1)}
+        parts += [
+            text(left + 125, 80, title, 16, bold=True),
+            text((at[1] + at[0.5]) / 2, 118, "worker 0: −0.5 × 1", 13),
+            arrow((at[1], 132), (at[0.5], 132)),
+            text((at[0.5] + at[end]) / 2, 172, label, 13),
+            arrow((at[0.5], 186), (at[end], 186)),
+            box(left, 232, 250, 2, (TEXT, TEXT), 0, 0),
+            box(at[1] - 7, 226, 14, 14, PALE, 7),
+            box(at[end] - 9, 224, 18, 18, ("#FFF3EA", NEW), 9, 4),
+            *(text(x, 264, f"{weight:g}", 14) for weight, x in at.items()),
+        ]
+    return picture(
+        "The order matters",
+        "From 1 the weight goes to 0.25 in turn, and to 0 if both pull first.",
+        *parts,
+    )
+
+
+def hub_and_ring():
+    """Return four workers around a server, and four in a ring."""
+    parts = [
+        text(180, 36, "a hub: push and pull", 16, bold=True),
+        box(40, 60, 280, 44, SERVER),
+        text(180, 87, "server", bold=True),
+        text(180, 276, "with M bytes of weights, the server"),
+        text(180, 294, "sends 4 M and receives 4 M a step"),
+        text(540, 36, "a ring: all-reduce", 16, bold=True),
+        text(540, 276, "each worker sends 1.5 M"),
+        text(540, 294, "and receives 1.5 M a step"),
+    ]
+    for number, x in enumerate((74, 145, 215, 286)):
+        parts += [
+            box(x - 30, 190, 60, 44, WORKER),
+            text(x, 217, number, bold=True),
+            arrow((x - 9, 108), (x - 9, 186)),
+            arrow((x + 9, 186), (x + 9, 108)),
+        ]
+    corners = (450, 82), (630, 82), (630, 212), (450, 212)
+    for number, (x, y) in enumerate(corners):
+        parts += [
+            box(x - 30, y - 22, 60, 44, WORKER),
+            text(x, y + 5, number, bold=True),
+        ]
+    for start, end in (
+        ((484, 82), (596, 82)),
+        ((630, 108), (630, 186)),
+        ((596, 212), (484, 212)),
+        ((450, 186), (450, 108)),
+    ):
+        parts.append(arrow(start, end))
+    return picture(
+        "A hub and a ring",
+        "Both average the same gradients; a ring needs no server.",
+        *parts,
+    )
+
+
+def alias_and_copy():
+    """Return what a worker holds: the server's own array, or one of its own."""
+    parts = []
+    for left, title, arrays, told in (
+        (10, "alias: two names, one array", [(170, "1  1  1")], "the newest"),
+        (
+            370,
+            "copy: an array each",
+            [(90, "1  1  1"), (250, "0  0  0")],
+            "what it pulled",
+        ),
+    ):
+        parts += [
+            text(left + 170, 40, title, 16, bold=True),
+            text(left + 170, 262, "after a push by another worker"),
+            text(left + 170, 284, f"the worker holds {told}", 14, NEW_TEXT, bold=True),
+        ]
+        for name, x, colours in (("server", 90, SERVER), ("worker", 250, WORKER)):
+            parts += [
+                box(left + x - 60, 62, 120, 44, colours),
+                text(left + x, 89, f"{name}: b1", bold=True),
+                arrow((left + x, 108), (left + x, 176)),
+            ]
+        for x, numbers in arrays:
+            width = 280 if len(arrays) == 1 else 120
+            parts += [
+                box(left + x - width / 2, 178, width, 48, WHITE),
+                text(left + x, 208, numbers, 16),
+            ]
+    return picture(
+        "An alias and a copy",
+        "An alias shows every later push; a copy stays what it was.",
+        *parts,
+    )
+
+
+def rate_and_workers():
+    """Return the table of losses that notebook 02 has printed."""
+    cells = json.loads((SERIES / "02_push_and_pull.ipynb").read_text())["cells"]
+    outputs = [out for cell in cells for out in cell.get("outputs", ())]
+    printed = ["".join(output.get("text", ())) for output in outputs]
+    head, *lines = next(t for t in printed if "rate:" in t).splitlines()
+    parts = [
+        text(
+            360,
+            30,
+            "How large a step may be, by workers that do not wait",
+            16,
+            TEXT,
+            True,
+        ),
+        text(405, 298, "learning rate"),
+        *(text(225 + 90 * i, 278, rate) for i, rate in enumerate(head.split()[2:])),
+    ]
+    for row, line in enumerate(lines):
+        staleness, *losses = line.split()
+        workers = int(staleness) + 1
+        y, name = 48 + 43 * row, "worker" if workers == 1 else "workers"
+        parts.append(text(168, y + 26, f"{workers} {name}", anchor="end"))
+        for column, loss in enumerate(losses):
+            colours = FAILS if loss == "fails" else LEARNS
+            edge = row + column == len(lines) - 1
+            parts += [
+                box(183 + 90 * column, y, 84, 37, colours, 4, 4 if edge else 1.5),
+                text(225 + 90 * column, y + 24, loss),
+            ]
+    return picture(
+        "Learning rate and workers",
+        "Training losses: twice the workers need half the learning rate.",
+        *parts,
+    )
+
+
+NOTEBOOKS = [  # a row each: number, title, question
+    [
+        ("00", "Start here", "Who has", "the weights?"),
+        ("01", "One process", "What does a", "big batch buy?"),
+        ("02", "Push and pull", "How old may", "weights be?"),
+        ("03", "Ray actors", "What does a", "step wait for?"),
+        ("04", "Waiting", "Who waits", "for whom?"),
+    ],
+    [
+        ("04b", "Virtual time", "Can a model", "predict a run?"),
+        ("05", "Many servers", "Who holds", "which weights?"),
+        ("05b", "Rows of a table", "What if few", "rows are used?"),
+        ("06", "Messages", "What does a", "message cost?"),
+        ("06b", "Fewer bytes", "What need", "not be sent?"),
+    ],
+    [
+        ("07", "When one dies", "What if a", "process dies?"),
+        ("08", "A cluster", "Which machine", "runs what?"),
+        ("09", "1,000 workers", "When is a ring", "better?"),
+    ],
 ]
 
 
@@ -286,25 +437,30 @@ def ready():
 
 def series_map():
     parts = []
-    for number, (title, about) in enumerate(NOTEBOOKS):
-        row, column = divmod(number, 5)
-        x, y, done = 15 + 141 * column, 15 + 148 * row, number < ready()
-        parts += [
-            box(x, y, 126, 132, PALE if done else WHITE, dashed=not done),
-            text(x + 63, y + 20, number, 15, bold=True),
-            text(x + 63, y + 40, title, bold=True, step=17),
-            text(x + 63, y + (78 if "\n" in title else 62), about, 13, step=17),
-        ]
-        if not done:
-            parts.append(text(x + 63, y + 122, "planned", 13, "#595959"))
+    for row, notebooks in enumerate(NOTEBOOKS):
+        for column, (number, title, *question) in enumerate(notebooks):
+            x, y = 15 + 141 * column, 12 + 98 * row
+            done = any((SERIES / "teacher").glob(f"{number}_*.ipynb"))
+            name = number if done else f"{number}, planned"
+            parts += [
+                box(x, y, 122, 88, PALE if done else WHITE, dashed=not done),
+                text(x + 61, y + 20, name, 13),
+                text(x + 61, y + 40, title, 13, bold=True),
+                *(text(x + 61, y + 60 + 17 * i, q, 13) for i, q in enumerate(question)),
+            ]
+            if column:
+                parts.append(arrow((x - 19, y + 44), (x, y + 44)))
     return picture(
         "The map of the series",
-        f"Ten notebooks in reading order; notebooks 0 to {ready() - 1} are ready.",
+        f"In reading order, a question each; notebooks 0 to {ready() - 1} are ready.",
         *parts,
     )
 
 
-DRAWN = idea, one_process, push_and_pull, ray_actors, many_servers, rows_of_a_table
+DRAWN = (
+    *(idea, order, hub_and_ring, one_process, push_and_pull, alias_and_copy),
+    *(rate_and_workers, ray_actors, many_servers, rows_of_a_table),
+)
 PICTURES = {f"{draw.__name__}.svg": draw for draw in DRAWN} | {"map.svg": series_map}
 PICTURES |= {f"{name}.svg": partial(barred, *parts) for name, parts in BARRED.items()}
 

@@ -16,7 +16,7 @@ WORD = re.compile(r"- \*\*([a-z]+(?:[ -][a-z]+)*)\*\*: (.+)")
 TOP = """\
 # Glossary
 
-Each word stands here as the notebook that introduces it defines it.
+Definitions, in the words of the notebook that introduces each term.
 """
 
 

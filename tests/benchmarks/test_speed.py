@@ -33,6 +33,7 @@ from ps_helpers.lab.benchmark import (
     OURS_LOCAL,
     SYNCHRONOUS,
 )
+from ps_helpers.tools import command, speed
 
 # Ray's processes cannot import what lies in the folder of a test.
 ray.cloudpickle.register_pickle_by_value(patterns)
@@ -314,7 +315,8 @@ def results(request, stop_ray_at_the_end):
     write(kind, found)
     if request.config.getoption("--store"):
         assert kind == "whole", "only the whole benchmark is stored: ARGS='--store'"
-        benchmark.FILE.write_text(RESULTS.read_text() + "\n")
+        benchmark.FILE.write_text(RESULTS.read_text(encoding="utf-8") + "\n")
+        command.keep(speed.__doc__, speed.make, [])
     print_tables(grid, found)
     return found
 

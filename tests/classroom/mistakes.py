@@ -5,9 +5,9 @@ More of them, for every exercise, stand in tests/test_exercises_*.py.
 """
 
 MISTAKES = {
-    "00_start_here": ("count_messages", "2 * ", "", "one pull and one push"),
-    "01_one_process": ("sgd_update", "-lr", "lr", "that goes uphill"),
-    "02_push_and_pull": ("pull", ".copy()", "", "not the live arrays"),
+    "00_start_here": ("count_calls", "2 * ", "", "one pull and one push"),
+    "01_one_process": ("accuracy", "axis=1", "axis=0", "down the columns"),
+    "02_push_and_pull": ("pull_changed", ".copy()", "", "copy each array"),
     "03_ray_actors": (
         "run_workers",
         "ray.get([task.remote(ps, w) for w in range(num_workers)])",

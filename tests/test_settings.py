@@ -1,0 +1,184 @@
+"""Tests of the settings, and of the command line that is made of them."""
+
+import dataclasses
+import math
+import re
+
+import numpy as np
+import pytest
+
+from ps_helpers import parameter_server
+from ps_helpers.optimizers import Adam, Momentum
+from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
+from ps_helpers.settings import OPTIMIZERS, RULES, Settings, flag, kind_of, options
+
+BY_NAME = {f.name: f for f in options()}
+
+
+def parse(*arguments):
+    return Settings.parse("Train.", arguments)
+
+
+def with_its_rule(f):
+    """Return the option that another belongs to, if it does."""
+    if f.name == "outer_rate":
+        return {"local_steps": 2}
+    only = f.metadata.get("only")
+    return {"consistency": only[0]} if only else {}
+
+
+def out_of_range():
+    """Yield options with values that each must refuse."""
+    for f in options():
+        low, high = f.metadata["low"], f.metadata["high"]
+        if f.metadata.get("choices"):
+            yield f, "unheard-of"
+        elif low is not None:
+            # 0 of what belongs to a rule asks for none of it.
+            yield f, low - 1 if low != 1 or not f.metadata.get("only") else -1
+            yield f, high + 1 if high < math.inf else math.inf
+            yield f, math.nan
+            yield f, "many"
+            if kind_of(f) is int:
+                yield f, low + 0.5
+
+
+def refusal(capsys, *arguments):
+    """Return the one line with which the script refuses these arguments."""
+    with pytest.raises(SystemExit) as stop:
+        parameter_server.main(list(arguments))
+    output = capsys.readouterr()
+    assert (stop.value.code, output.out) == (2, "")
+    [line] = output.err.splitlines()
+    assert line.startswith("parameter_server: ")
+    return line
+
+
+def test_every_option_refuses_what_is_out_of_its_range(capsys):
+    tried = set()
+    for f, value in out_of_range():
+        rule = with_its_rule(f)
+        its = [f"{flag(BY_NAME[name])}={chosen}" for name, chosen in rule.items()]
+        line = refusal(capsys, *its, f"{flag(f)}={value}")
+        assert flag(f) in line and str(value) in line, line
+        if not isinstance(value, str) and value == value and value not in (0.5, 1.5):
+            with pytest.raises(
+                ValueError, match=f"^{flag(f)}: {re.escape(str(value))}"
+            ):
+                Settings(**{f.name: value} | rule)
+        tried.add(f.name)
+    assert len(tried) == len(BY_NAME) - 3  # --fast, --address and --plot have no range
+
+
+def test_every_option_takes_the_ends_of_its_range():
+    for f in options():
+        for value in (f.metadata["low"], f.metadata["high"]):
+            if value not in (None, math.inf):
+                settings = Settings(**{f.name: value} | with_its_rule(f))
+                assert getattr(settings, f.name) == value
+                argument = f"{flag(f)}={value}"
+                its = with_its_rule(f).items()
+                rule = [f"{flag(BY_NAME[name])}={chosen}" for name, chosen in its]
+                assert parse(argument, *rule) == settings
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("--num-updates=5 --target-accuracy=0.9", "not allowed with"),
+        ("--staleness=2", "belongs to --consistency ssp"),
+        ("--staleness=2 --consistency=backup", "belongs to --consistency ssp"),
+        ("--backup-workers=1", "belongs to --consistency backup"),
+        ("--backup-workers=1 --consistency=ssp", "belongs to --consistency backup"),
+        ("--num-servers=2 --consistency=backup", "might leave out another worker"),
+        ("--fast --address=127.0.0.1:1", "leave --address out"),
+        ("--fast --num-servers=2", "leave --num-servers out"),
+        ("--local-steps=2 --optimizer=adam", "leave --optimizer out"),
+        ("--outer-rate=0.5", "belongs to --local-steps"),
+        ("--model=cnn --engine=numpy", "the cnn needs --engine tensorflow"),
+        ("--plot=run.txt", "run.txt must end in .png, .svg or .pdf"),
+        ("--plot=nowhere/run.png", "there is no folder nowhere"),
+        ("--num-steps=3", "--num-steps"),
+        ("--num-workers=4 --num-steps=5", "--num-steps"),
+        ("4", "4"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(arguments, reason, capsys):
+    line = refusal(capsys, *arguments.split())
+    option = re.match("[^= ]+", reason if "num-steps" in reason else arguments)[0]
+    assert reason in line and option in line
+
+
+def test_a_picture_cannot_take_the_place_of_a_folder(tmp_path, capsys):
+    (tmp_path / "run.png").mkdir()
+    assert "cannot be written" in refusal(capsys, f"--plot={tmp_path / 'run.png'}")
+
+
+def test_help_names_every_option_and_its_default_and_fits_a_terminal(
+    capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stop:
+        parameter_server.main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "python -m ps_helpers.parameter_server --num-workers=4" in text
+    _, _, listed = text.partition("--help")
+    parts = re.split(r"^  (--[a-z-]+)", listed, flags=re.MULTILINE)
+    of_option = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert set(of_option) == {flag(f) for f in options()}
+    for f in options():
+        shown = " ".join(of_option[flag(f)].split())
+        default = (f.metadata.get("only") or (None, f.default))[1]
+        if default not in (None, False):
+            assert f"(default: {default})" in shown
+        for choice in f.metadata.get("choices") or ():
+            assert choice in shown
+
+
+def test_settings_cannot_be_changed_and_are_copied_with_a_change():
+    settings = Settings(seed=3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.seed = 4
+    changed = dataclasses.replace(settings, consistency="ssp", staleness=None)
+    assert (changed.seed, changed.staleness) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "staleness", "backup_workers"),
+    [
+        ("", 0, 0),
+        ("--consistency=sync", 0, 0),
+        ("--consistency=ssp", 3, 0),
+        ("--consistency=ssp --staleness=0", 0, 0),
+        ("--consistency=backup", 0, 1),
+        ("--consistency=backup --backup-workers=2", 0, 2),
+    ],
+)
+def test_a_rules_own_option_has_a_default(arguments, staleness, backup_workers):
+    settings = parse(*arguments.split())
+    assert settings.staleness == staleness
+    assert settings.backup_workers == backup_workers
+    assert settings.team == 4 + backup_workers
+
+
+def test_names_stand_for_rules_and_optimizers():
+    made = {name: Settings(consistency=name).rule() for name in RULES}
+    kinds = Asynchronous, Synchronous, StaleSynchronous, Synchronous
+    assert tuple(type(rule) for rule in made.values()) == kinds
+    assert made["sync"].needed == made["backup"].needed == 4 and made["ssp"].bound == 3
+    kinds = [type(Settings(optimizer=name).make_optimizer()) for name in OPTIMIZERS]
+    assert kinds == [type(None), Momentum, Adam]
+    settings = Settings(optimizer="adam"), Settings(learning_rate=0.5), Settings()
+    assert [s.rate for s in settings] == [0.005, 0.5, 0.2]
+    assert [s.scale for s in settings] == [1, -0.5, -0.2]
+
+
+def test_a_straggler_is_slow_in_one_step_of_ten_each_worker_in_its_own():
+    settings = Settings(straggler=20)
+    delays = np.array([settings.delays_of(worker) for worker in range(4)])
+    assert set(delays.ravel()) == {0, 0.02}
+    assert np.allclose((delays > 0).mean(axis=1), 0.1, atol=0.03)
+    assert not (delays[0] == delays[1]).all()
+    assert not any(Settings().delays_of(0))

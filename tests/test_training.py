@@ -1,0 +1,337 @@
+"""Tests of training on Ray by teams, against replays and plain loops."""
+
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections import Counter, namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+
+from ps_helpers.lab import data, model
+from ps_helpers.parameter_server import worker_task
+from ps_helpers.rules import Asynchronous, Rule, Synchronous
+from ps_helpers.settings import Settings
+from ps_helpers.simulator import CachedStaleSynchronous, replay
+from ps_helpers.team import Team, TrainingError
+from ps_helpers.training import Run
+
+SEED, BATCH, WORKERS = 5, 16, 4
+MLP = model.load("mlp", "numpy")
+WEIGHTS = dict(zip(MLP.keys, MLP.initial_weights(), strict=True))
+# Every worker is slow at other times, a step in five by 20 ms.
+DELAYS = np.where(np.random.default_rng(0).random((WORKERS, 100)) < 0.2, 0.02, 0.001)
+OWN = {"engine": "numpy", "batch_size": BATCH, "seed": SEED, "delays": DELAYS}
+
+WAYS = {"messages": {}, "shared memory": {"fast": True}}
+SEVERAL = WAYS | {"three servers": {"num_servers": 3}}
+RULES = {  # name -> settings
+    "async": {"num_updates": 100},
+    "sync": {"num_updates": 25, "learning_rate": 0.8},
+    "ssp": {"num_updates": 100, "staleness": 2},
+    "ssp, bound 0": {"num_updates": 100, "staleness": 0},
+    "backup": {"num_updates": 30, "learning_rate": 0.6, "num_workers": WORKERS - 1},
+}
+each_rule = pytest.mark.parametrize("name", RULES)
+each_way = pytest.mark.parametrize("way", WAYS)
+
+Live = namedtuple("Live", "settings rule version weights log team")
+
+
+@pytest.fixture(scope="module")
+def shards(digits):
+    return data.shards(*digits[:2], WORKERS)
+
+
+@pytest.fixture
+def start(running_ray, shards):
+    """Start a team; end what is left of it after the test."""
+    teams = []
+
+    def start(shards=shards, rule=None, task=worker_task, **chosen):
+        settings = Settings(**OWN | {"num_workers": len(shards)} | chosen)
+        teams.append(Team(settings, WEIGHTS, shards, task, rule))
+        return teams[-1]
+
+    yield start
+    for team in teams:
+        team.kill()
+        if team.running:
+            ray.wait(list(team.running), num_returns=len(team.running), timeout=60)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return {}
+
+
+@pytest.fixture
+def live(start, runs):
+    """Return a function that trains by a rule in a way, once for all tests."""
+
+    def live(name, way="messages"):
+        if (way, name) not in runs:
+            own = {"consistency": name[:3]} if name[:3] == "ssp" else {}
+            chosen = {"consistency": name} | RULES[name] | SEVERAL[way] | own
+            team, log = start(**chosen), []
+            for report in team.reports(0.2):
+                log += report.log
+            logs = team.ask(*(ps.report.remote() for ps in team.servers))
+            run = team.settings, team.settings.rule(), *report[:2], log, logs
+            runs[way, name] = Live(*run)
+        return runs[way, name]
+
+    return live
+
+
+def assert_close(weights, expected, within=1e-6):
+    for weight, expected_weight in zip(weights, expected, strict=True):
+        assert weight.dtype == np.float32
+        np.testing.assert_allclose(weight, expected_weight, rtol=0, atol=within)
+
+
+# Every rule
+
+
+@each_way
+@each_rule
+def test_a_run_is_what_its_record_says(live, shards, digits, name, way):
+    """Replayed it reaches the same weights, in one environment to the last bit."""
+    run = live(name, way)
+    assert run.version == run.settings.num_updates
+    assert set(order := [push.worker for push in run.log]) == set(range(WORKERS))
+
+    def compute_update(weights, worker, step):
+        batch = data.draw_batch(shards[worker], BATCH, [SEED, worker, step])
+        return [-run.settings.rate * part for part in MLP.gradient(weights, *batch)]
+
+    *_, last = replay(order, run.rule, list(WEIGHTS.values()), compute_update)
+    assert_close(run.weights, last)
+    assert MLP.accuracy(run.weights, *digits[2:]) > 0.5  # by chance 0.1
+
+
+@each_way
+@each_rule
+def test_nobody_begins_or_pushes_before_it_is_let_go(live, name, way):
+    let_go, computing, steps = {}, set(range(WORKERS)), Counter()
+    for push in live(name, way).log:
+        worker, (asked, began, computed) = push.worker, push.times
+        assert asked <= began <= computed <= push.arrived
+        assert let_go.get(worker, began) <= began
+        assert push.step == steps[worker]
+        steps[worker] += 1
+        computing.remove(worker)
+        assert computing.isdisjoint(push.go)
+        computing |= set(push.go)
+        let_go |= dict.fromkeys(push.go, push.arrived)
+
+
+# What each rule promises
+
+
+def test_asynchronous_workers_never_wait(live):
+    assert all(push.go == (push.worker,) for push in live("async").log)
+
+
+@pytest.mark.parametrize("way", SEVERAL)
+def test_synchronous_training_is_training_with_large_batches(live, shards, way):
+    run, weights = live("sync", way), list(WEIGHTS.values())
+    for step in range(run.settings.num_updates):
+        batches = [
+            data.draw_batch(shard, BATCH, [SEED, worker, step])
+            for worker, shard in enumerate(shards)
+        ]
+        x, y = map(np.concatenate, zip(*batches, strict=True))
+        gradient = MLP.gradient(weights, x, y)
+        weights = [w - 0.8 * g for w, g in zip(weights, gradient, strict=True)]
+    assert_close(run.weights, weights, within=1e-5)
+    everyone = tuple(range(WORKERS))
+    for i in range(0, len(run.log), WORKERS):
+        pushes = run.log[i : i + WORKERS]
+        assert {(p.step, p.staleness) for p in pushes} == {(i // WORKERS, 0)}
+        assert sorted(p.worker for p in pushes) == list(everyone)
+        assert [p.go for p in pushes] == [(), (), (), everyone]
+
+
+@pytest.mark.parametrize(("name", "bound"), [("ssp", 2), ("ssp, bound 0", 0)])
+def test_nobody_goes_on_who_is_further_ahead_than_the_bound(live, name, bound):
+    steps = Counter(dict.fromkeys(range(WORKERS), 0))
+    for push in live(name).log:
+        steps[push.worker] += 1
+        for worker in push.go:
+            assert steps[worker] <= min(steps.values()) + bound
+        assert push.staleness <= (WORKERS - 1) * (2 * bound + 1)
+
+
+def test_bound_0_with_quarters_of_the_updates_learns_what_rounds_learn(live):
+    assert live("ssp, bound 0").settings.rate == live("sync").settings.rate / WORKERS
+    assert_close(live("ssp, bound 0").weights, live("sync").weights)
+
+
+def test_with_a_backup_worker_three_pushes_make_an_update_and_late_ones_none(live):
+    run = live("backup")
+    dropped = [push for push in run.log if push.dropped]
+    assert len(run.log) - len(dropped) == 3 * run.version
+    assert dropped and all(push.staleness > 0 for push in dropped)
+    assert all(push.go == (push.worker,) for push in dropped)
+
+
+@pytest.mark.parametrize("name", ["async", "ssp"])
+def test_several_servers_end_with_the_same_pushes(live, name):
+    """Each has its own order; none has half an update that another lacks."""
+    run = live(name, "three servers")
+    found = [sorted(push[:2] for push in report.log) for report in run.team]
+    assert found[0] == found[1] == found[2] and len(found[0]) == run.version == 100
+
+
+# Local steps
+
+
+def after_steps(weights, shard, worker, steps):
+    for step in steps:
+        batch = data.draw_batch(shard, BATCH, [SEED, worker, step])
+        gradient = MLP.gradient(weights, *batch)
+        weights = [w - 0.2 * part for w, part in zip(weights, gradient, strict=True)]
+    return weights
+
+
+@pytest.mark.parametrize("way", SEVERAL)
+def test_rounds_of_local_steps_take_the_mean_of_what_workers_reach(start, shards, way):
+    """Stich, Local SGD converges fast and communicates little (2019)."""
+    chosen = {"consistency": "sync", "num_updates": 2, "local_steps": 4}
+    *_, last = start(**chosen, **SEVERAL[way]).reports()
+    weights = list(WEIGHTS.values())
+    for begin in (0, 4):
+        steps = range(begin, begin + 4)
+        reached = [after_steps(weights, s, w, steps) for w, s in enumerate(shards)]
+        weights = [np.mean(parts, axis=0) for parts in zip(*reached, strict=True)]
+    assert_close(last.weights, weights, within=1e-5)
+
+
+# Looking on, and stopping
+
+
+def test_a_run_is_looked_at_while_it_grows_and_stopped(start, digits):
+    """What was under way when it stopped still counts."""
+    run, team = Run(), start(delays=[[0.02]] * WORKERS, num_updates=10**6)
+    for report in team.reports(0.2):
+        run.add(report, MLP, digits[2:])
+        if len(run.points) == 3:
+            team.stop()
+    seen = [point["updates"] for point in run.points]
+    assert seen == sorted(seen) and len(seen) >= 3 and seen[0] > 0
+    assert run.updates == run.pushes.total() == len(run.log)
+    assert {name for name, *_ in team.recorded_calls()} >= {"push", "pull"}
+
+
+@pytest.mark.parametrize("rule", [Asynchronous(), Synchronous(WORKERS + 1)])
+def test_an_interrupted_run_gives_its_places_back(start, rule):
+    """The second waits for a fifth worker that never comes."""
+    team = start(rule=rule, num_updates=10**6)
+    interrupt = threading.Timer(2, signal.raise_signal, [signal.SIGINT])
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(team.reports())
+    deadline = time.monotonic() + 60
+    while ray.available_resources().get("CPU", 0) < 4:
+        assert time.monotonic() < deadline, "workers still hold their places"
+        time.sleep(0.1)
+
+
+def test_one_that_is_counted_out_goes_home_and_the_others_end_the_run(start):
+    for way in WAYS.values():
+        team = start(consistency="sync", num_updates=200, **way)
+        reports = team.reports(0.05)
+        log = next(reports).log
+        team.shrink([1])
+        for report in reports:
+            log += report.log
+        steps = Counter(push.worker for push in log)
+        assert report.version == 200 and steps[1] < 200 == steps[0] == steps[3]
+
+
+# Failures
+
+
+def fails(team, words, patience=60):
+    """Assert that training ends in one sentence with these words."""
+    began = time.monotonic()
+    with pytest.raises(TrainingError, match=words) as failure:
+        for _ in team.reports(0.2):
+            pass
+    assert "\n" not in str(failure.value)
+    assert time.monotonic() < began + patience
+
+
+@each_way
+def test_a_worker_that_fails_says_so_instead_of_hanging(start, shards, way):
+    x, y = shards[1]
+    shards = [shards[0], (x, y + 1000)]  # there are ten digits
+    team = start(shards, consistency="sync", num_updates=20, **WAYS[way])
+    fails(team, "^worker 1 failed: ")
+
+
+@each_way
+def test_a_server_that_dies_ends_training(start, way):
+    team = start(num_updates=10**6, **WAYS[way])
+    before = set(Path("/dev/shm").iterdir())
+    reports = team.reports(0.1)
+    next(reports)
+    ray.kill(team.servers[0])
+    with pytest.raises(TrainingError, match="^(the server|worker .) failed: ") as ended:
+        list(reports)
+    assert "\n" not in str(ended.value)
+    assert set(Path("/dev/shm").iterdir()) <= before
+
+
+def test_who_waits_longer_than_patience_is_told_so(start):
+    """Without a number of updates too, before and after the first of them."""
+
+    def lose_patience(team, updates):
+        while team.ask(team.servers[0].report.remote())[0].version < updates:
+            time.sleep(0.1)
+        team.settings = dataclasses.replace(team.settings, patience=3)
+        return team
+
+    never = lose_patience(start(rule=Synchronous(WORKERS + 1)), 0)
+    fails(never, "the workers were not ready after 3 s: free some memory")
+    slow = [np.where(np.arange(100) < 3, 0, 1000)] * WORKERS
+    stuck = lose_patience(start(delays=slow), 12)
+    fails(stuck, "nothing has moved for 3 s after 12 updates: try again")
+
+
+def test_an_error_in_the_server_reaches_the_driver(start):
+    class Failing(Rule):  # defined here, for Ray's processes cannot import a test
+        pushes = 0
+
+        def push(self, worker, staleness):
+            self.pushes += 1
+            if self.pushes == 3:
+                raise ArithmeticError("the third push")
+            return [worker], [worker]
+
+    for way in WAYS.values():
+        words = "the third push|the server has gone"
+        fails(start(rule=Failing(), num_updates=100, **way), words)
+
+
+def test_a_killed_worker_ends_training_in_one_sentence(start):
+    @ray.remote(max_retries=0)
+    def short_lived(ps, worker, shard, settings):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    fails(start(task=short_lived), "^worker . failed: ")
+
+
+def test_a_rule_for_the_simulator_and_an_optimizer_of_whole_arrays_are_refused(
+    start, monkeypatch
+):
+    with pytest.raises(ValueError, match="CachedStaleSynchronous is for the simulator"):
+        start(rule=CachedStaleSynchronous(WORKERS, 1))
+    monkeypatch.setattr("ps_helpers.optimizers.Adam.elementwise", False)
+    with pytest.raises(ValueError, match="Adam needs whole arrays: one server"):
+        start(optimizer="adam", num_servers=2)
