@@ -34,104 +34,67 @@ def write(tmp_path, monkeypatch):
     return write
 
 
-V2_LEAF = "0::/user.slice/session.scope\n"
+INNER = "0::/user.slice/session.scope\n"
 V1 = "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n1:name=systemd:/docker/abc\n"
 
 
 def v2(group, limit, usage, stat="anon 1"):
-    return {
-        f"{group}memory.max": limit,
-        f"{group}memory.current": usage,
-        f"{group}memory.stat": stat,
-    }
+    files = {"max": limit, "current": usage, "stat": stat}
+    return {f"{group}memory.{name}": content for name, content in files.items()}
 
 
 def v1(group, limit, usage, stat="cache 1"):
-    return {
-        f"memory{group}/memory.limit_in_bytes": limit,
-        f"memory{group}/memory.usage_in_bytes": usage,
-        f"memory{group}/memory.stat": stat,
-    }
+    files = {"limit_in_bytes": limit, "usage_in_bytes": usage, "stat": stat}
+    return {f"memory{group}/memory.{name}": text for name, text in files.items()}
+
+
+def quota(folder, quota, period=100000):
+    files = {"quota": quota, "period": period}
+    return {f"cpu{folder}/cpu.cfs_{name}_us": value for name, value in files.items()}
 
 
 @pytest.mark.parametrize(
-    ("own", "files", "free"),
+    ("case", "own", "files", "free"),
     [
-        ("0::/\n", v2("", 2 * GB, GB // 2), 1.5),
-        (V2_LEAF, v2("user.slice/session.scope/", 2 * GB, GB // 2), 1.5),
-        (V2_LEAF, v2("user.slice/", 3 * GB, GB), 2),
-        (V2_LEAF, v2("user.slice/session.scope/", "max", GB), 16),
-        (V2_LEAF, v2("other.slice/", 2 * GB, GB), 16),
-        ("0::/\n", v2("", 64 * GB, GB), 16),
-        ("0::/\n", {"memory.max": 2 * GB}, 16),
-        ("0::/\n", {}, 16),
-        (V1, v1("/docker/abc", 2 * GB, GB // 2), 1.5),
-        (V1, v1("", 2 * GB, GB // 2), 1.5),
-        (V1, v1("/docker/abc", UNLIMITED, GB // 2), 16),
-        (V1, {}, 16),
-    ],
-    ids=[
-        "v2 in a container",
-        "v2 own group",
-        "v2 outer group",
-        "v2 without a limit",
-        "v2 another group",
-        "v2 limit above the machine",
-        "v2 usage missing",
-        "v2 no files",
-        "v1 own group",
-        "v1 in a container",
-        "v1 without a limit",
-        "v1 no files",
+        ("v2 in a container", "0::/\n", v2("", 2 * GB, GB // 2), 1.5),
+        ("v2 own", INNER, v2("user.slice/session.scope/", 2 * GB, GB // 2), 1.5),
+        ("v2 outer group", INNER, v2("user.slice/", 3 * GB, GB), 2),
+        ("v2 no limit", INNER, v2("user.slice/session.scope/", "max", GB), 16),
+        ("v2 another group", INNER, v2("other.slice/", 2 * GB, GB), 16),
+        ("v2 limit above the machine", "0::/\n", v2("", 64 * GB, GB), 16),
+        ("v2 usage missing", "0::/\n", {"memory.max": 2 * GB}, 16),
+        ("v2 cached", "0::/\n", v2("", 2 * GB, GB, f"file 9\ninactive_file {GB}"), 2),
+        ("v2 no files", "0::/\n", {}, 16),
+        ("v1 own group", V1, v1("/docker/abc", 2 * GB, GB // 2), 1.5),
+        ("v1 in a container", V1, v1("", 2 * GB, GB // 2), 1.5),
+        ("v1 no limit", V1, v1("/docker/abc", UNLIMITED, GB // 2), 16),
+        (
+            "v1 cached",
+            V1,
+            v1("", 2 * GB, GB, f"inactive_file 7\ntotal_inactive_file {GB // 2}"),
+            1.5,
+        ),
+        ("v1 no files", V1, {}, 16),
     ],
 )
-def test_free_memory_is_what_the_tightest_limit_leaves(write, own, files, free):
+def test_free_memory_is_what_the_tightest_limit_leaves(write, case, own, files, free):
     write(own, files)
     assert machine.free_memory() == free * GB
 
 
 @pytest.mark.parametrize(
-    ("own", "files"),
+    ("case", "own", "files", "cores"),
     [
-        ("0::/\n", v2("", 2 * GB, GB, f"file {9 * GB}\ninactive_file {GB // 2}")),
-        (V1, v1("", 2 * GB, GB, f"inactive_file 7\ntotal_inactive_file {GB // 2}")),
-    ],
-    ids=["v2", "v1"],
-)
-def test_a_groups_cached_files_count_as_free(write, own, files):
-    write(own, files)
-    assert machine.free_memory() == 1.5 * GB
-
-
-@pytest.mark.parametrize(
-    ("own", "files", "cores"),
-    [
-        ("0::/\n", {"cpu.max": "50000 100000"}, 0.5),
-        (V2_LEAF, {"user.slice/cpu.max": "400000 100000"}, 4),
-        ("0::/\n", {"cpu.max": "max 100000"}, 8),
-        ("0::/\n", {"cpu.max": "1600000 100000"}, 8),
-        ("0::/\n", {}, 8),
-        (
-            V1,
-            {
-                "cpu/docker/abc/cpu.cfs_quota_us": 150000,
-                "cpu/docker/abc/cpu.cfs_period_us": 100000,
-            },
-            1.5,
-        ),
-        (V1, {"cpu/cpu.cfs_quota_us": -1, "cpu/cpu.cfs_period_us": 100000}, 8),
-    ],
-    ids=[
-        "v2 half a core",
-        "v2 outer group",
-        "v2 without a limit",
-        "v2 limit above the machine",
-        "v2 no files",
-        "v1 own group",
-        "v1 without a limit",
+        ("v2 half a core", "0::/\n", {"cpu.max": "50000 100000"}, 0.5),
+        ("v2 outer group", INNER, {"user.slice/cpu.max": "400000 100000"}, 4),
+        ("v2 no limit", "0::/\n", {"cpu.max": "max 100000"}, 8),
+        ("v2 limit above the machine", "0::/\n", {"cpu.max": "1600000 100000"}, 8),
+        ("v2 no files", "0::/\n", {}, 8),
+        ("v1 own group", V1, quota("/docker/abc", 150000), 1.5),
+        ("v1 no limit", V1, quota("", -1), 8),
     ],
 )
-def test_cores_are_what_the_tightest_quota_leaves(write, own, files, cores):
+def test_cores_are_what_the_tightest_quota_leaves(write, case, own, files, cores):
     write(own, files)
     assert machine.cores() == cores
 

@@ -21,6 +21,7 @@ import ray._private.node
 from ps_helpers.lab import machine, processes, session
 
 GB = 10**9
+[RAY] = ray.__path__
 
 
 def children():
@@ -29,17 +30,6 @@ def children():
 
 
 # With Ray, first: what follows stops it
-
-
-def test_ray_starts_no_process_that_a_notebook_never_uses(running_ray):
-    commands = " ".join(" ".join(process.cmdline()) for process in children())
-    assert "raylet" in commands  # or Ray's processes are not seen at all
-    for helper in ("monitor.py", "dashboard.py", "log_monitor.py"):
-        assert helper not in commands
-    modules = ray.remote(lambda: set(sys.modules))
-    assert "lark" not in ray.get(
-        modules.remote(), timeout=60
-    )  # see ps_helpers/lab/lean
 
 
 def marked():
@@ -56,7 +46,12 @@ def rays_token():
     return token
 
 
-def test_the_token_is_known_to_rays_processes_alone(running_ray):
+def test_ray_is_lean_and_its_token_is_known_to_its_processes_alone(running_ray):
+    commands = " ".join(" ".join(process.cmdline()) for process in children())
+    for helper in ("monitor.py", "dashboard.py", "log_monitor.py"):
+        assert helper not in commands
+    modules = ray.remote(lambda: set(sys.modules)).remote()
+    assert "lark" not in ray.get(modules, timeout=60)  # see ps_helpers/lab/lean
     token = rays_token()
     assert len(token) == 64
     assert {environment["RAY_AUTH_MODE"] for environment in marked()} == {"token"}
@@ -126,16 +121,28 @@ def test_a_stranger_joins_with_the_right_token_alone(running_ray, tmp_path):
     assert ray.get(ray.put(1), timeout=60) == 1  # it left this Ray as it was
 
 
+@ray.remote(num_cpus=0)
+class Actor:
+    def answer(self, handles=()):
+        return 42
+
+
 def test_ray_starts_anew_and_stops_without_a_trace(running_ray, monkeypatch):
     first, token = {process.pid for process in children()}, rays_token()
-    function = ray.remote(lambda: 1)
+    function, old = ray.remote(lambda handle: 1), Actor.remote()
+    assert ray.get(old.answer.remote([old]), timeout=60) == 42
     # Ray would join a cluster that this names; nothing listens there.
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     session.start(2, engine="numpy")
     assert not first & {process.pid for process in children()}
     assert rays_token() != token
     assert ray.cluster_resources()["CPU"] == 2
-    assert ray.get(function.remote(), timeout=60) == 1
+    new = Actor.remote()
+    assert ray.get([function.remote(new), new.answer.remote()], timeout=60) == [1, 42]
+    for call in (lambda: old.answer.remote(), lambda: new.answer.remote([old])):
+        with pytest.raises(session.SessionError, match="this actor's Ray has been sto"):
+            call()  # an old handle as an argument would end this process
+    assert isinstance(old, ray.actor.ActorHandle)
     second, [folder] = children(), session._folders
     session.stop()
     assert not ray.is_initialized()
@@ -143,7 +150,7 @@ def test_ray_starts_anew_and_stops_without_a_trace(running_ray, monkeypatch):
     assert not [process for process in second if process.is_running()]
     assert not os.path.exists(folder)
     session.stop()  # once more does no harm
-    for call in (function.remote, lambda: ray.put(1)):
+    for call in (lambda: function.remote(1), lambda: ray.put(1)):
         with pytest.raises(session.SessionError, match="run the cell with session.st"):
             call()  # by itself it would start a large Ray, open to everybody
     assert not ray.is_initialized()
@@ -153,67 +160,59 @@ def test_ray_starts_anew_and_stops_without_a_trace(running_ray, monkeypatch):
 
 
 @pytest.fixture
-def roomy(monkeypatch):
-    """A machine of 16 GB and 4 cores on which nobody has chosen an engine."""
-    monkeypatch.delenv("PS_ENGINE", raising=False)
-    monkeypatch.setattr(machine, "free_memory", lambda: 16 * GB)
-    monkeypatch.setattr(machine, "cores", lambda: 4)
-
-
-@pytest.fixture
-def no_ray(roomy, monkeypatch):
-    """Note what Ray would be started with, and do not start it."""
+def no_ray(monkeypatch):
+    """On a machine of 16 GB and 4 cores, note what Ray would be started with."""
     session.stop()
     started = []
-
-    def init(address, **options):
-        started.append({"address": address, **options})
-
-    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "init", lambda *_, **options: started.append(options))
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
+    monkeypatch.setattr(machine, "free_memory", lambda: 16 * GB)
+    monkeypatch.setattr(machine, "cores", lambda: 4)
     monkeypatch.setattr(os, "environ", os.environ.copy())
     return started
 
 
-def test_tensorflow_is_chosen_where_there_is_room(roomy):
-    assert session.choose_engine() == "tensorflow"
-
-
-@pytest.mark.parametrize("cores", [1, 0.5])
-def test_numpy_is_chosen_on_one_core(roomy, monkeypatch, cores):
+@pytest.mark.parametrize(
+    ("chosen", "cores", "gigabytes", "num_workers", "engine"),
+    [
+        ("", 4, 16, 4, "tensorflow"),
+        ("", 1, 16, 4, "numpy"),
+        ("", 0.5, 16, 4, "numpy"),
+        ("", 4, 2, 4, "numpy"),  # four TensorFlow workers take 2 GB, as was measured
+        ("", 4, 2, 1, "tensorflow"),
+        ("numpy", 4, 16, 4, "numpy"),
+        ("tensorflow", 1, 16, 4, "tensorflow"),
+    ],
+)
+def test_the_engine_is_tensorflow_where_there_is_room_or_as_the_environment_says(
+    no_ray, monkeypatch, chosen, cores, gigabytes, num_workers, engine
+):
+    monkeypatch.setenv("PS_ENGINE", chosen)
     monkeypatch.setattr(machine, "cores", lambda: cores)
-    assert session.choose_engine() == "numpy"
+    monkeypatch.setattr(machine, "free_memory", lambda: gigabytes * GB)
+    assert session.choose_engine(num_workers) == engine
 
 
-def test_numpy_is_chosen_where_memory_is_short(roomy, monkeypatch):
-    """The four TensorFlow workers of the notebooks take 2 GB, as was measured."""
-    monkeypatch.setattr(machine, "free_memory", lambda: 2 * GB)
-    assert session.choose_engine(num_workers=4) == "numpy"
-    assert session.choose_engine(num_workers=1) == "tensorflow"
+def closed(**_):
+    raise PermissionError("read-only file system")
 
 
-def test_the_environment_overrides_the_choice(roomy, monkeypatch):
-    monkeypatch.setenv("PS_ENGINE", "numpy")
-    assert session.choose_engine() == "numpy"
-    monkeypatch.setattr(machine, "cores", lambda: 1)
-    monkeypatch.setenv("PS_ENGINE", "tensorflow")
-    assert session.choose_engine() == "tensorflow"
+def test_what_cannot_work_is_refused_with_what_can(no_ray, monkeypatch):
+    def refused(reason, function, *arguments):
+        with pytest.raises(session.SessionError, match=reason) as caught:
+            function(*arguments)
+        [line] = caught.value._render_traceback_()  # what a notebook shows
+        assert line == f"SessionError: {caught.value}"
+
+    for num_workers in (0, -1):
+        refused("ask for 1 or more", session.start, num_workers)
     monkeypatch.setenv("PS_ENGINE", "jax")
-    with pytest.raises(session.SessionError, match="'jax'.*tensorflow or numpy"):
-        session.choose_engine()
-
-
-def test_more_workers_and_tensorflow_need_more_memory():
-    needs = [session.bytes_needed(n, "numpy") for n in (1, 2, 8)]
-    assert needs == sorted(set(needs))
-    assert session.bytes_needed(4, "tensorflow") > session.bytes_needed(4, "numpy")
-
-
-@pytest.mark.parametrize("num_workers", [0, -1])
-def test_no_worker_is_refused(no_ray, num_workers):
-    with pytest.raises(session.SessionError, match="ask for 1 or more"):
-        session.start(num_workers)
+    refused("'jax'.*tensorflow or numpy", session.choose_engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkdtemp", closed)
+        refused("set TMPDIR to one", session.start, 1)
     assert not no_ray
+    refused("5 CPUs and the cluster has 4", session.start, 5)
 
 
 @pytest.mark.parametrize("engine", ["tensorflow", "numpy"])
@@ -221,41 +220,19 @@ def test_too_little_memory_is_refused_and_a_byte_more_is_not(
     no_ray, monkeypatch, engine
 ):
     needed = session.bytes_needed(4, engine)
-    monkeypatch.setattr(machine, "free_memory", lambda: needed - 1)
     reason = f"4 {engine} workers need about .* GB are free: shut down"
-    with pytest.raises(session.SessionError, match=reason):
-        session.start(4, engine)
+    for missing, num_bytes in ((1, 0), (0, 1)):
+        monkeypatch.setattr(machine, "free_memory", lambda m=missing: needed - m)
+        with pytest.raises(session.SessionError, match=reason):
+            session.start(4, engine, num_bytes=num_bytes)
     assert not no_ray
-    monkeypatch.setattr(machine, "free_memory", lambda: needed)
     session.start(4, engine)
     assert len(no_ray) == 1
-    with pytest.raises(session.SessionError, match=reason):
-        session.start(4, engine, num_bytes=1)
-
-
-def test_what_lies_in_shared_memory_has_room_there(no_ray):
-    session.start(1, num_bytes=GB)
-    assert no_ray[0]["object_store_memory"] >= 1.2 * GB
-
-
-def test_too_few_cpus_are_refused(no_ray):
-    with pytest.raises(session.SessionError, match="5 CPUs and the cluster has 4"):
-        session.start(5)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
-def test_an_address_where_nobody_listens_is_refused_at_once(no_ray, host):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))  # not listening
-        port = free.getsockname()[1]
-        with pytest.raises(session.SessionError, match=f"no Ray.*at {host}:{port}: "):
-            session.start(1, address=f"{host}:{port}")
-    assert not no_ray  # Ray was not even asked: it would wait for minutes
 
 
 @contextlib.contextmanager
 def listening(answer):
-    """Listen at a port, and let a function answer whoever comes; yield the port."""
+    """Let a function answer whoever comes to a port; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         accepted = []
 
@@ -270,99 +247,102 @@ def listening(answer):
         server.shutdown(socket.SHUT_RDWR)
 
 
+@contextlib.contextmanager
+def nobody(_):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # not listening
+        yield free.getsockname()[1]
+
+
+OTHER, NONE = "what listens at {} does not answer", "no Ray cluster answers at {}: "
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("listen", "answer", "reason", "host"),
     [
-        lambda connection: None,  # it stays silent
-        lambda connection: connection.close(),
-        lambda connection: connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n"),
-        lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n"),
+        (nobody, "", NONE, "127.0.0.1"),
+        (nobody, "", NONE, "nowhere.invalid"),
+        (listening, lambda peer: None, OTHER, "127.0.0.1"),  # it stays silent
+        (listening, socket.socket.close, OTHER, "127.0.0.1"),
+        (listening, lambda peer: peer.sendall(b"HTTP/1.0 400\r\n"), OTHER, "127.0.0.1"),
+        (listening, lambda peer: peer.sendall(b"SSH-2.0-Open"), OTHER, "127.0.0.1"),
     ],
 )
-def test_what_is_no_ray_is_given_up_within_10_seconds(no_ray, answer):
-    with listening(answer) as port:
-        began = time.monotonic()
-        with pytest.raises(session.SessionError, match=f"at 127.0.0.1:{port} "):
-            session.start(1, address=f"127.0.0.1:{port}")
+def test_what_is_no_ray_is_given_up_within_10_seconds(
+    no_ray, listen, answer, reason, host
+):
+    with listen(answer) as port:
+        began, address = time.monotonic(), f"{host}:{port}"
+        with pytest.raises(session.SessionError, match=reason.format(address)):
+            session.start(1, address=address)
         assert time.monotonic() < began + 10
-    assert not no_ray
+    assert not no_ray  # Ray was not even asked: it would wait for minutes
 
 
-def test_what_an_error_shows_in_a_notebook_is_one_line():
-    assert session.SessionError("no")._render_traceback_() == ["SessionError: no"]
-
-
-def fail_to_start(monkeypatch, sleepers, message):
-    """Let Ray's start leave a process behind and raise; return the process."""
+@pytest.mark.parametrize(
+    ("said", "kind", "shown"),
+    [
+        ("The current node timed out during", session.SessionError, "run the cell aga"),
+        ("no disk", Exception, "no disk"),
+    ],
+)
+def test_a_start_that_fails_is_cleared_away_and_only_a_late_one_is_called_late(
+    no_ray, monkeypatch, sleepers, said, kind, shown
+):
     left = []
 
     def init(*_, **__):
         left.append(sleepers(mark_of(os.getpid())))
-        raise Exception(message)
+        raise Exception(said)
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(Exception, match="in time|no disk") as caught:
+    with pytest.raises(Exception, match=shown) as caught:
         session.start(1)
-    return caught, left[0]
+    assert caught.type is kind
+    assert ends(left[0], 30) and not session._folders
 
 
-def test_a_start_that_times_out_is_explained_and_cleared_away(
-    no_ray, monkeypatch, sleepers
-):
-    message = "The current node timed out during startup. This could happen because"
-    caught, left = fail_to_start(monkeypatch, sleepers, message)
-    assert caught.type is session.SessionError
-    assert "run the cell again" in str(caught.value)
-    assert ends(left, 30)
-
-
-def test_a_start_that_fails_otherwise_is_not_called_late(no_ray, monkeypatch, sleepers):
-    caught, _ = fail_to_start(monkeypatch, sleepers, "no disk")
-    assert caught.type is Exception
-    assert not session._folders
-
-
-def test_ray_is_small_quiet_and_silent_about_its_users(no_ray):
+def test_ray_is_small_quiet_and_silent_about_its_users(no_ray, monkeypatch):
     session.start(3)
-    [options] = no_ray
+    session.start(1, num_bytes=GB)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**26))
+    session.start(1)
+    options, much, small = no_ray
     assert options["num_cpus"] == 3
     assert options["include_dashboard"] is False
     assert options["log_to_driver"] is False
     assert options["object_store_memory"] == 78_643_200  # the least Ray accepts
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert much["object_store_memory"] >= 1.2 * GB
+    # Where shared memory is small, the store lies in the folder.
+    assert small["_plasma_directory"] == small["_temp_dir"]
+    assert "_plasma_directory" not in options
 
 
-@pytest.mark.parametrize("own", [None, "/somewhere"])
-def test_what_makes_rays_processes_lean_is_undone(no_ray, monkeypatch, own):
-    node, seen = ray._private.node.Node, []
-    if own is None:
-        os.environ.pop("PYTHONPATH", None)
-    else:
-        os.environ["PYTHONPATH"] = own
+@pytest.mark.parametrize("own", ["", "/somewhere"])
+@pytest.mark.parametrize("moved", ["", "Node", "start_log_monitor"])
+def test_what_makes_rays_processes_lean_is_undone_and_missed_in_one_line(
+    no_ray, monkeypatch, capsys, own, moved
+):
+    module, seen = ray._private.node, []
+    if moved:
+        monkeypatch.delattr(module if moved == "Node" else module.Node, moved)
+    node = getattr(module, "Node", None)
+    os.environ["PYTHONPATH"] = own
 
     def fail(*_, **__):
         seen.extend(os.environ["PYTHONPATH"].split(os.pathsep))
-        seen.append(ray._private.node.Node is not node)
+        seen.append(getattr(module, "Node", None) is node)
         raise RuntimeError("no")
 
     monkeypatch.setattr(ray, "init", fail)
     with pytest.raises(RuntimeError, match="no"):
         session.start(1)
-    assert seen == [str(session.LEAN), *filter(None, [own]), True]
-    assert os.environ.get("PYTHONPATH") == own
-    assert ray._private.node.Node is node
-
-
-@pytest.mark.parametrize("moved", ["Node", "start_log_monitor"])
-def test_where_ray_has_moved_its_node_one_line_says_so(
-    no_ray, monkeypatch, capsys, moved
-):
-    module = ray._private.node
-    monkeypatch.delattr(module if moved == "Node" else module.Node, moved)
-    session.start(1)
-    assert len(no_ray) == 1
-    [line] = capsys.readouterr().err.splitlines()
-    assert line == "This Ray starts with about 210 MB more than it needs."
+    assert seen == [str(session.LEAN), *filter(None, [own]), bool(moved)]
+    assert os.environ["PYTHONPATH"] == own
+    assert getattr(module, "Node", None) is node
+    line = "This Ray starts with about 210 MB more than it needs.\n"
+    assert capsys.readouterr().err == (line if moved else "")
 
 
 @pytest.mark.parametrize("name", ["s p a c e", "long" * 30, "closed"])
@@ -377,39 +357,19 @@ def test_rays_sockets_lie_in_a_short_folder(no_ray, monkeypatch, tmp_path, name)
     assert not os.path.exists(os.path.dirname(folder))
 
 
-def test_without_a_folder_for_sockets_a_sentence_says_so(no_ray, monkeypatch):
-    def closed(**_):
-        raise PermissionError("read-only file system")
-
-    monkeypatch.setattr(tempfile, "mkdtemp", closed)
-    with pytest.raises(session.SessionError, match="set TMPDIR to one"):
-        session.start(1)
-
-
-def test_where_shared_memory_is_small_the_store_lies_in_the_folder(no_ray, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**26))
-    session.start(1)
-    assert no_ray[0]["_plasma_directory"] == no_ray[0]["_temp_dir"]
-
-
 def test_stopping_cannot_be_interrupted_and_what_follows_can(monkeypatch):
     stopped = []
-
-    def shutdown():
-        signal.raise_signal(signal.SIGINT)
-        stopped.append(True)
-
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray, "shutdown", shutdown)
-    session.stop()
-    assert stopped
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
-    other = threading.Thread(target=session.stop)  # interrupts do not come here
     monkeypatch.setattr(ray, "shutdown", lambda: stopped.append(True))
+    other = threading.Thread(target=session.stop)  # interrupts do not come here
     other.start()
     other.join()
+    monkeypatch.setattr(ray, "shutdown", lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(processes, "end_ray_processes", stopped.append)
+    session.stop()
     assert len(stopped) == 2
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 # Ray's processes of drivers that have died
@@ -446,8 +406,9 @@ def ends(process, seconds):
     return process.poll() is not None
 
 
-def test_start_clears_away_the_ray_of_a_dead_driver_alone(no_ray, sleepers):
-    parent = os.getppid()
+def test_start_and_stop_clear_away_what_is_theirs_alone(no_ray, sleepers):
+    """An interrupted start leaves processes that ray.shutdown does not know."""
+    parent, own = os.getppid(), mark_of(os.getpid())
     orphans = [sleepers(f"{2**22 + 1}:1.0:{processes.number_space()}")]
     orphans.append(sleepers(mark_of(parent, later=-3600)))  # the number is used again
     others = [
@@ -455,19 +416,14 @@ def test_start_clears_away_the_ray_of_a_dead_driver_alone(no_ray, sleepers):
         sleepers("not a mark"),
         sleepers("4:1.0:7"),  # of a container
         sleepers(mark_of(parent, later=-3600), ["import array", "300"]),
+        sleepers(own, ["/home/murray/array", "300"]),
     ]
     session.start(1)
     assert all(ends(orphan, 30) for orphan in orphans)
-    assert not any(ends(process, 0.2) for process in others)
-
-
-def test_stop_ends_what_this_driver_left_behind(sleepers):
-    """An interrupted start leaves processes that ray.shutdown does not know."""
-    own, other = sleepers(mark_of(os.getpid())), sleepers(mark_of(os.getppid()))
-    array = sleepers(mark_of(os.getpid()), ["/home/murray/array", "300"])
+    mine = sleepers(own)
     session.stop()
-    assert ends(own, 30)
-    assert not ends(other, 0.2) and not ends(array, 0.2)
+    assert ends(mine, 30)
+    assert not any(ends(process, 0.2) for process in others)
 
 
 @pytest.mark.parametrize(
@@ -475,13 +431,10 @@ def test_stop_ends_what_this_driver_left_behind(sleepers):
     [
         (["ray::Server.push"], True),
         (["/opt/raylet", "--head"], True),
-        (
-            ["python", "-u", f"{ray.__path__[0]}/_private/workers/default_worker.py"],
-            True,
-        ),
-        ([f"{ray.__path__[0]}/core/src/ray/gcs/gcs_server"], True),
+        (["python", "-u", f"{RAY}/_private/workers/default_worker.py"], True),
+        ([f"{RAY}/core/src/ray/gcs/gcs_server"], True),
         (["python", "-c", "import ray; ray.init()"], False),
-        (["python", "read.py", f"{ray.__path__[0]}/__init__.py"], False),
+        (["python", "read.py", f"{RAY}/__init__.py"], False),
         (["/home/ray/bin/python", "array.py"], False),
     ],
 )

@@ -25,20 +25,19 @@ class Data(NamedTuple):
 
 
 class MissingDataError(RuntimeError):
-    """A data set is not, or not whole, on this machine, nor comes from the network."""
+    """A data set is neither on this machine, whole, nor comes from the network."""
 
 
 def load(name="digits", seed=0):
     """Load a data set by name, its rows in a seeded order.
 
     ``digits`` has 1,437 training and 360 test images of 8×8 pixels and comes with
-    scikit-learn. ``mnist`` and ``fashion_mnist`` have 60,000 and 10,000 images of
-    28×28 and keep the split that they were published with; Keras downloads them
-    once and keeps them.
+    scikit-learn. ``mnist`` and ``fashion_mnist`` have 60,000 and 10,000 of 28×28, split
+    as they were published; Keras downloads them once and keeps them.
 
     Returns a `Data`: images of shape (rows, pixels), labels of shape (rows,).
     Raises ValueError for an unknown name, MissingDataError where there is neither
-    a network nor a stored copy, or the copy is damaged.
+    a network nor a whole stored copy.
     """
     if name not in NAMES:
         raise ValueError(f"no data set is called {name!r}; choose {', '.join(NAMES)}")
@@ -61,8 +60,16 @@ def load(name="digits", seed=0):
 
 def _from_keras(name):
     folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
-    for path in folder.glob(FILES[name]):
-        _require_whole(path)  # Keras would remove what it cannot replace
+    for path in folder.glob(FILES[name]):  # Keras would remove what it cannot replace
+        try:
+            content = path.read_bytes()
+            if path.suffix == ".gz":
+                gzip.decompress(content)
+            elif hashlib.sha256(content).hexdigest() != MNIST_SHA256:
+                raise ValueError("another file")
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            reason = f"{path} is damaged or cannot be read: copy it anew, or remove it"
+            raise MissingDataError(f"{reason} to have it downloaded again.") from error
     importlib.import_module("ps_helpers.lab.tf")  # silently, before Keras imports it
     import keras
 
@@ -70,46 +77,29 @@ def _from_keras(name):
         return getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise MissingDataError(
-            f"{name} is not stored in {folder} and could not be downloaded: connect "
-            "to the network once, copy the files there, or use the data set that "
-            "needs neither, digits."
-        ) from error
-
-
-def _require_whole(path):
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            gzip.decompress(content)
-        elif hashlib.sha256(content).hexdigest() != MNIST_SHA256:
-            raise ValueError("another file")
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise MissingDataError(
-            f"{path} is damaged or cannot be read: copy it anew, or remove it, and it "
-            "will be downloaded again."
+            f"{name} is not stored in {folder} and could not be downloaded: connect to "
+            "the network once, copy the files there, or use digits."
         ) from error
 
 
 def shards(x, y, num_shards, seed=0, by_label=False):
     """Divide rows into equal shards, one a worker.
 
-    The rows are shuffled first, so that every shard looks like the whole. With
-    ``by_label`` they are sorted by label instead, so that each shard holds only
-    some of the classes. The ``len(x) % num_shards`` rows that are left over at the
-    end belong to no shard.
+    The rows are shuffled, so that every shard looks like the whole, or ``by_label``
+    sorted, so that each holds only some of the classes. The ``len(x) % num_shards``
+    rows that are left over belong to no shard.
 
     Returns a list of ``(x, y)`` pairs. Raises ValueError for fewer than one shard
     or more shards than rows.
     """
-    if not 1 <= num_shards <= len(x):
-        raise ValueError(
-            f"{len(x)} rows cannot be divided into {num_shards} shards; "
-            f"choose 1 to {len(x)}"
-        )
-    order = np.random.default_rng(seed).permutation(len(x))
+    rows = len(x)
+    if not 1 <= num_shards <= rows:
+        reason = f"{rows} rows cannot be divided into {num_shards} shards"
+        raise ValueError(f"{reason}; choose 1 to {rows}")
+    order = np.random.default_rng(seed).permutation(rows)
     if by_label:
         order = order[np.argsort(y[order], kind="stable")]
-    size = len(x) // num_shards
+    size = rows // num_shards
     parts = order[: size * num_shards].reshape(num_shards, size)
     return [(x[part], y[part]) for part in parts]
 
@@ -117,8 +107,7 @@ def shards(x, y, num_shards, seed=0, by_label=False):
 def draw_batch(shard, size, seed):
     """Draw ``size`` rows of a shard at random, with replacement.
 
-    The seed is a number or a list of numbers. With ``[seed, worker, step]`` the
-    batch depends on those three alone, whichever process draws it.
+    With the seed ``[seed, worker, step]`` a batch depends on those three alone.
     """
     x, y = shard
     rows = np.random.default_rng(seed).integers(len(x), size=size)

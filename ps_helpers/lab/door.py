@@ -1,6 +1,7 @@
 """Let processes into Ray, or into a cluster, that hold its token; see SECURITY.md."""
 
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -18,6 +19,8 @@ QUIET = {
     "RAY_task_events_report_interval_ms": "0",  # a record of each call: 50 MB, 4 s
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # its warning is about accelerators
 }
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # an empty frame of them
+AGAIN = "run the cell with session.start(…), and then the cells below it again."
 SILENT = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
@@ -31,40 +34,29 @@ class SessionError(RuntimeError):
 @contextlib.contextmanager
 def environment(own):
     """Set environment variables while Ray starts, and what it has read of them."""
-    before = {name: os.environ.get(name) for name in own}
-    os.environ.update(QUIET | own)
-    with contextlib.suppress(ImportError, AttributeError):
-        from ray._raylet import AuthenticationTokenLoader, Config
-
-        Config.initialize("")  # an earlier start's mode and token are kept otherwise
-        AuthenticationTokenLoader.instance().reset_cache()
-    try:
+    os.environ.update(QUIET)
+    with machine.environment(own):
+        with contextlib.suppress(AttributeError):  # else an earlier start's are kept
+            ray._raylet.Config.initialize("")
+            ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
         yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def join(address):
     """Join a cluster, with the token that the user has for it, if any."""
     try:
         _require_cluster(address)
-        held = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+        held = any(map(os.environ.get, ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")))
         held = held or Path("~/.ray/auth_token").expanduser().exists()
         mode = os.environ.get("RAY_AUTH_MODE") or ("token" if held else "disabled")
         with environment({"RAY_AUTH_MODE": mode}):
-            with contextlib.suppress(ImportError):
-                from ray._raylet import AuthenticationTokenLoader, GcsClient
-
+            with contextlib.suppress(AttributeError), machine.silent_stderr():
                 # What ray.init would refuse after 20 s, or by ending this process.
-                token = AuthenticationTokenLoader.instance()
+                token = ray._raylet.AuthenticationTokenLoader.instance()
                 if mode == "token" and not token.has_token():
                     raise ray.exceptions.AuthenticationError("there is none")
                 if ":" in address and "://" not in address:
-                    with machine.silent_stderr():
-                        GcsClient(address=address)
+                    ray._raylet.GcsClient(address=address)
             ray.init(address, **SILENT)
     except (ray.exceptions.RayError, OSError, ValueError, RuntimeError) as error:
         ray.shutdown()
@@ -72,17 +64,16 @@ def join(address):
 
 
 def _require_cluster(address):
-    """Raise OSError unless host:port answers within 10 s, and as gRPC does.
+    """Raise OSError unless host:port answers within 10 s, with gRPC's first frame.
 
-    Its first frame is of type 4, settings (RFC 9113, sections 3.4 and 6.5).
+    That is of type 4, settings (RFC 9113, sections 3.4 and 6.5).
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit() and not os.environ.get("RAY_USE_TLS"):
         with socket.create_connection((host, int(port)), 5) as connection:
-            settings = bytes(3) + b"\4" + bytes(5)
             with contextlib.suppress(OSError):
-                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
-                if connection.recv(9)[3:4] == b"\4":
+                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS)
+                if connection.recv(9)[3:4] == SETTINGS[3:4]:
                     return
         raise BlockingIOError("something else listens there")
 
@@ -90,33 +81,46 @@ def _require_cluster(address):
 def _why_not(address, error):
     """Return the sentence that says why a cluster cannot be joined."""
     if isinstance(error, BlockingIOError):
-        return (
-            f"what listens at {address} does not answer as a Ray cluster does: take "
-            "the address that `ray start --head` has printed."
+        why = f"what listens at {address} does not answer as a Ray cluster does"
+        what = "take the address that `ray start --head` has printed."
+    elif isinstance(error, ray.exceptions.AuthenticationError):
+        why = f"the cluster at {address} lets nobody in without its token"
+        what = "set RAY_AUTH_TOKEN to it, or RAY_AUTH_TOKEN_PATH to a file with it."
+    elif "Version mismatch" in str(error):
+        found = re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))
+        theirs, ours = (f"Ray {pair[0]} and Python {pair[1]}" for pair in found)
+        why = f"the cluster at {address} has {theirs}, this process {ours}"
+        what = "install the same on both."
+    else:
+        why = f"no Ray cluster answers at {address}"
+        what = (
+            "start one with `ray start --head`, or give no address to use this machine."
         )
-    if isinstance(error, ray.exceptions.AuthenticationError):
-        return (
-            f"the cluster at {address} lets nobody in without its token: set "
-            "RAY_AUTH_TOKEN to it, or RAY_AUTH_TOKEN_PATH to a file that holds it."
-        )
-    if "Version mismatch" in str(error):
-        theirs, our = re.findall(r"Ray: (\S+)\s+Python: (\S+)", str(error))
-        return (
-            f"the cluster at {address} has Ray {theirs[0]} and Python {theirs[1]}, "
-            f"this process Ray {our[0]} and Python {our[1]}: install the same on both."
-        )
-    return (
-        f"no Ray cluster answers at {address}: start one with "
-        "`ray start --head`, or leave the address out to use this machine."
-    )
+    return f"{why}: {what}"
 
 
 def _require_ray():
     if not ray.is_initialized():
-        raise SessionError(
-            "Ray is not running: run the cell with session.start(…), and then the "
-            "cells below it again."
-        )
+        raise SessionError(f"Ray is not running: {AGAIN}")
+
+
+class ClosedHandle(ray.actor.ActorHandle):
+    """A handle whose Ray has stopped; as an argument, Ray's would end this process."""
+
+    def __getattribute__(self, name):
+        if name == "__class__":  # isinstance asks for it
+            return ClosedHandle
+        raise SessionError(f"this actor's Ray has been stopped: {AGAIN}")
+
+    def __del__(self):
+        pass  # Ray's would look for the actor
+
+
+def close_handles():
+    """Let whatever uses a handle of the Ray that was stopped raise SessionError."""
+    for handle in gc.get_objects():
+        if type(handle) is ray.actor.ActorHandle:
+            handle.__class__ = ClosedHandle
 
 
 with contextlib.suppress(ImportError):  # else the first call would start a full Ray

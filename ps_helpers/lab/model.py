@@ -22,9 +22,8 @@ class Model:
 
     ``gradient(weights, x, y)`` returns one array a weight, ``loss`` the mean
     cross-entropy and ``accuracy`` a share; x has shape (rows, pixels), y (rows,).
-    ``raw_gradient`` is the gradient in arrays of the engine's own, which
-    ``memoryview`` reads; it takes weights that ``borrow(array)`` made of aligned
-    arrays without a copy: they change when the arrays do.
+    ``raw_gradient`` returns the engine's own arrays, which ``memoryview`` reads, and
+    takes weights that ``borrow(array)`` made without a copy: they change with it.
     """
 
     keys: list[str]
@@ -54,33 +53,27 @@ def shapes_by_key(name, pixels, hidden=32, filters=8, classes=10):
     if name == "softmax":
         return {"W": (pixels, classes), "b": (classes,)}
     if name == "mlp":
-        first = {"W1": (pixels, hidden), "b1": (hidden,)}
-        return first | {"W2": (hidden, classes), "b2": (classes,)}
+        shapes = (pixels, hidden), (hidden,), (hidden, classes), (classes,)
+        return dict(zip(("W1", "b1", "W2", "b2"), shapes, strict=True))
     features = filters * (math.isqrt(pixels) // 2) ** 2  # after 2×2 pooling
     first = {"filters": (3, 3, 1, filters), "filter_bias": (filters,)}
     return first | {"W": (features, classes), "b": (classes,)}
-
-
-def require_choice(name, engine):
-    """Raise ValueError unless there is such a model in such an engine."""
-    if name not in NAMES:
-        raise ValueError(f"no model is called {name!r}; choose {', '.join(NAMES)}")
-    if engine not in ENGINES:
-        raise ValueError(f"no engine is called {engine!r}; choose {', '.join(ENGINES)}")
-    if name == "cnn" and engine == "numpy":
-        raise ValueError("the cnn needs the engine tensorflow; NumPy cannot convolve")
 
 
 @functools.cache  # a worker process loads and traces a model once
 def load(name="mlp", engine="tensorflow", pixels=64, hidden=32):
     """Load a model by name, computed by TensorFlow or by NumPy.
 
-    ``hidden`` is the width of the mlp's hidden layer.
-
-    Raises ValueError for an unknown name or engine, and for ``cnn`` in NumPy,
-    which has the dense models only.
+    ``hidden`` is the width of the mlp's hidden layer. Raises ValueError for an
+    unknown name or engine, and for ``cnn`` in NumPy, which has the dense models only.
     """
-    require_choice(name, engine)
+    for what, value, known in (("model", name, NAMES), ("engine", engine, ENGINES)):
+        if value not in known:
+            raise ValueError(
+                f"no {what} is called {value!r}; choose {', '.join(known)}"
+            )
+    if name == "cnn" and engine == "numpy":
+        raise ValueError("the cnn needs the engine tensorflow; NumPy cannot convolve")
     shapes = shapes_by_key(name, pixels, hidden)
     module = importlib.import_module(f"ps_helpers.lab.{engine}_engine")
     functions = module.functions(name, list(shapes.values()), pixels)

@@ -8,13 +8,10 @@ import numpy as np
 
 
 def forward(weights, x):
-    """Return the input of every layer, and the logits.
-
-    ``weights`` is a flat list W, b, W, b, …; between layers stands a ReLU.
-    """
+    """Return the input of every layer and the logits; weights are W, b, W, b, …."""
     inputs = [x]
     for W, b in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-        inputs.append(np.maximum(inputs[-1] @ W + b, 0))
+        inputs.append(np.maximum(inputs[-1] @ W + b, 0))  # a ReLU between layers
     W, b = weights[-2:]
     return inputs, inputs[-1] @ W + b
 

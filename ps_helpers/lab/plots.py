@@ -4,11 +4,11 @@ Matplotlib's settings stay as they are, and no display is needed: pyplot is not 
 """
 
 import base64
-import functools
 import io
 import os
 import sys
 import textwrap
+from pathlib import Path
 
 try:
     import matplotlib
@@ -58,32 +58,8 @@ PHASES = {  # what a row of the timeline does; messages are grey, told apart by 
         ("serve", COLOURS["server"], COLOURS["server"], None),
     )
 }
-STYLE = {
-    "figure.dpi": 100,
-    "figure.figsize": (7, 3),
-    "figure.constrained_layout.use": True,
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E5E5E5",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "hatch.linewidth": 0.5,
-}
-
-
-def in_style(function):
-    """Return a function during which Matplotlib's settings are those of the series."""
-
-    @functools.wraps(function)
-    def wrapper(*args, **options):
-        with matplotlib.rc_context(STYLE):
-            return function(*args, **options)
-
-    return wrapper
+STYLE = Path(__file__).with_name("series.mplstyle")
+in_style = matplotlib.rc_context(matplotlib.rc_params_from_file(STYLE, False, False))
 
 
 class StyledAxes(Axes):
@@ -94,16 +70,14 @@ class StyledAxes(Axes):
     bar = in_style(Axes.bar)
 
 
-@in_style
-def new_figure(columns=1, rows=1, figsize=None, mosaic=None, **options):
-    """Return a figure in the style of the series, and its axes.
+STYLED = {"axes_class": StyledAxes}
 
-    With a ``mosaic``, the axes are a dictionary by its letters.
-    """
-    fig, how = Figure(figsize), {"axes_class": StyledAxes}
-    if mosaic:
-        return fig, fig.subplot_mosaic(mosaic, subplot_kw=how, **options)
-    return fig, fig.subplots(rows, columns, subplot_kw=how, **options)
+
+@in_style
+def new_figure(columns=1, rows=1, figsize=None, **options):
+    """Return a figure in the style of the series, and its axes, as subplots does."""
+    fig = Figure(figsize)
+    return fig, fig.subplots(rows, columns, subplot_kw=STYLED, **options)
 
 
 def show(fig, caption):
@@ -111,16 +85,15 @@ def show(fig, caption):
     replace(None, fig, caption)
 
 
+@in_style
 def replace(handle, fig, caption):
     """Display a figure in the place of that of a handle, if any; return a handle."""
     drawn, picture = io.BytesIO(), io.BytesIO()
-    in_style(fig.savefig)(drawn, format="png")
+    fig.savefig(drawn, format="png")
     few_colours = Image.open(drawn).convert("RGB").quantize(64)  # half the bytes
     few_colours.save(picture, format="png", optimize=True)
-    contents = {
-        "image/png": base64.b64encode(picture.getvalue()).decode(),
-        "text/plain": caption,
-    }
+    encoded = base64.b64encode(picture.getvalue()).decode()
+    contents = {"image/png": encoded, "text/plain": caption}
     how = {"metadata": {"image/png": {"alt": caption}}, "raw": True}
     if handle:
         handle.update(contents, **how)
@@ -137,13 +110,11 @@ def learning_curves(runs, across="updates", title="", axes=None):
     ``runs`` maps a label to the points of a run: dictionaries that have the keys
     "loss", "accuracy" and the one named by ``across``, "updates" or "seconds".
     """
-    if axes is None:
-        _, axes = new_figure(2)
-    for quantity, ax in zip(("loss", "accuracy"), axes, strict=True):
-        draw_runs(ax, runs, across, quantity)
+    axes = new_figure(2)[1] if axes is None else axes
+    draw_runs(axes[0], runs, across, "loss", title)
+    draw_runs(axes[1], runs, across, "accuracy")
     axes[1].set_ylim(0, 1)
     axes[0].legend()
-    axes[0].set_title(title)
     return axes[0].figure
 
 
@@ -154,34 +125,28 @@ def two_axes(runs, titles=("", "")):
     """
     fig, axes = new_figure(2, sharey=True, figsize=(7, 2.8))
     for ax, across, title in zip(axes, ("gradients", "seconds"), titles, strict=True):
-        draw_runs(ax, runs, across, "loss")
-        ax.set_title(title)
+        draw_runs(ax, runs, across, "loss", title)
     axes[1].set_ylabel("")
     axes[1].legend()
     return fig
 
 
-def draw_runs(ax, runs, across, quantity):
+def draw_runs(ax, runs, across, quantity, title=""):
     """Draw a line a run, in the colour and dashes of its label."""
     for label, points in runs.items():
-        x = [point[across] for point in points]
-        draw_line(ax, label, x, [point[quantity] for point in points])
-    ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
-
-
-def draw_line(ax, label, x, y):
-    """Draw a line in the colour and dashes of its label."""
-    colour = COLOURS.get(label, COLOURS["worker"])
-    outline = OUTLINE if label == "stale-synchronous" else None
-    style = LINES.get(label, "-")
-    ax.plot(x, y, style, color=colour, path_effects=outline, label=label)
+        x, y = ([point[key] for point in points] for key in (across, quantity))
+        colour = COLOURS.get(label, COLOURS["worker"])
+        outline = OUTLINE if label == "stale-synchronous" else None
+        look = {"color": colour, "label": label, "path_effects": outline}
+        ax.plot(x, y, LINES.get(label, "-"), **look)
+    ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0, title=title)
 
 
 def curves(x, lines, meaning, title="", **axes_options):
     """Draw lines over common x values, told apart by markers; return the figure.
 
-    ``lines`` maps a label to its y values; ``meaning`` says which of the COLOURS
-    they all have. Further options go to the axes, such as xlabel or xscale.
+    ``lines`` maps a label to y values; ``meaning`` is one of COLOURS. Options go to the
+    axes.
     """
     fig, ax = new_figure(figsize=(6, 3))
     for marker, (label, y) in zip(MARKERS, lines.items(), strict=False):
@@ -219,9 +184,11 @@ def events(log, calls=(), server="server"):
         answered.update(dict.fromkeys(push.go, push.arrived))
     for worker, end in answered.items():  # at the end of the log
         found.append((f"worker {worker}", "wait", arrived.get(worker, end), end))
-    return found + [(server, "serve", start, end) for _, start, end in calls]
+    found += [(server, "serve", start, end) for _, start, end in calls]
+    return [event for event in found if event[3] > event[2]]
 
 
+@in_style
 def timelines(runs, milliseconds):
     """Draw timelines of the same length one below the other; return the figure.
 
@@ -233,15 +200,14 @@ def timelines(runs, milliseconds):
         timeline(happened, title, milliseconds, ax, legend=False)
         ax.label_outer()
         ax.tick_params(labelsize=9)
-    phases = {phase for happened in runs.values() for _, phase, *_ in happened}
-    in_style(fig.legend)(loc="outside upper left", **legend_of(phases))
+    fig.legend(loc="outside upper left", **_phases(sum(runs.values(), [])))
     return fig
 
 
-@in_style
-def legend_of(phases):
-    """Return the options of a legend, in one row, of these phases of timelines."""
-    named = [phase for phase in PHASES if phase in phases]
+def _phases(events):
+    """Return the options of a legend, in one row, of what happens in a timeline."""
+    found = {phase for _, phase, *_ in events}
+    named = [phase for phase in PHASES if phase in found]
     handles = [Rectangle((0, 0), 1, 1, label=name, **PHASES[name]) for name in named]
     return {"handles": handles, "ncols": len(handles), "fontsize": 9}
 
@@ -270,10 +236,11 @@ def timeline(events, title="", milliseconds=None, ax=None, legend=True):
     ax.grid(axis="y", visible=False)
     if legend:
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-        ax.legend(**place, **legend_of({phase for _, phase, *_ in inside}))
+        ax.legend(**place, **_phases(inside))
     return ax.figure
 
 
+@in_style
 def report(points, log, calls, meaning="asynchronous", steps=4):
     """Draw a run's learning curves above a stretch of the middle of its timeline.
 
@@ -284,7 +251,8 @@ def report(points, log, calls, meaning="asynchronous", steps=4):
     calls = [call for call in calls if began <= call[1] and call[2] <= ended]
     seconds = steps * num_workers * (ended - began) / len(log)
     milliseconds = max(10, round(1000 * seconds))
-    fig, axes = new_figure(mosaic="ab;cc", figsize=(8, 6))
+    fig = Figure((8, 6))
+    axes = fig.subplot_mosaic("ab;cc", subplot_kw=STYLED)
     learning_curves({meaning: points}, "updates", axes=[axes["a"], axes["b"]])
     title = f"{milliseconds} ms from the middle of the run"
     timeline(events(log, calls), title, milliseconds, axes["c"])

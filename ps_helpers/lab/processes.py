@@ -33,10 +33,7 @@ def is_over(mark):
 
 
 def end_ray_processes(is_ended):
-    """End the Ray processes whose driver's mark is such.
-
-    Ray ends them itself, unless its driver was killed or interrupted while starting.
-    """
+    """End Ray's processes with such marks; a driver that is killed leaves its own."""
     ended = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError, IndexError):
@@ -51,11 +48,8 @@ def end_ray_processes(is_ended):
 
 def is_rays(command):
     """Return whether a command is of Ray: its title, its program or Python's script."""
+    program, folder = command[0], Path(ray.__path__[0])
     script = next((word for word in command[1:] if not word.startswith("-")), "")
-    return (
-        command[0].startswith("ray::")
-        or Path(command[0]).name in ("raylet", "gcs_server")
-        or any(
-            Path(ray.__path__[0]) in Path(word).parents for word in (command[0], script)
-        )
-    )
+    if program.startswith("ray::") or Path(program).name in ("raylet", "gcs_server"):
+        return True
+    return any(folder in Path(word).parents for word in (program, script))

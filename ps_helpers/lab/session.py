@@ -18,10 +18,8 @@ from ps_helpers.lab.door import SessionError
 
 OBJECT_STORE_BYTES = 78_643_200  # the least that Ray accepts
 GB = 10**9
-# Measured, JupyterLab and other notebooks not counted. Ray: its own processes, the
-# servers, the growth of the notebook's kernel, and for TensorFlow the 200 MB of
-# library pages that all workers share. A TensorFlow worker owns 220 MB, a NumPy one
-# 60 MB.
+# Measured: Ray, the servers, the growth of a kernel, and for TensorFlow 200 MB of pages
+# that workers share; a worker owns 220 MB, with NumPy 60 MB.
 RAY_BYTES = {"tensorflow": 0.75 * GB, "numpy": 0.5 * GB}
 WORKER_BYTES = {"tensorflow": 0.25 * GB, "numpy": 0.065 * GB}
 LEAN = Path(__file__).with_name("lean")  # its module says what it spares
@@ -33,16 +31,16 @@ def choose_engine(num_workers=4):
 
     TensorFlow where there is room for it, NumPy where memory is short or where a
     single core would spend half a minute on importing TensorFlow in every worker.
-    The environment variable PS_ENGINE overrides the choice.
+    The environment variable PS_ENGINE overrides the choice; raises SessionError where
+    it names no engine.
     """
-    chosen = os.environ.get("PS_ENGINE")
-    if chosen and chosen not in WORKER_BYTES:
-        raise SessionError(
-            f"PS_ENGINE is {chosen!r}; set it to tensorflow or numpy, or unset it."
-        )
     needed = bytes_needed(num_workers, "tensorflow") + 0.4 * GB  # room to breathe
     roomy = machine.cores() > 1 and machine.free_memory() >= needed
-    return chosen or ("tensorflow" if roomy else "numpy")
+    chosen = os.environ.get("PS_ENGINE") or ("tensorflow" if roomy else "numpy")
+    if chosen not in WORKER_BYTES:
+        reason = f"PS_ENGINE is {chosen!r}; set it to tensorflow or numpy, or unset it."
+        raise SessionError(reason)
+    return chosen
 
 
 def bytes_needed(num_workers, engine, num_bytes=0):
@@ -54,9 +52,8 @@ def start(num_workers=4, engine="numpy", address=None, num_bytes=0):
     """Start a Ray with room for some workers, or connect to one by its address.
 
     A Ray that this process had before is stopped first, and one whose driver has
-    died is cleared away, so that running a cell twice is harmless. ``num_bytes``
-    is the size of the data, weights and rows that will lie in shared memory: what
-    does not fit there makes workers wait for one another.
+    died is cleared away. ``num_bytes`` is the size of the data, weights and rows that
+    will lie in shared memory: workers wait for what does not fit there.
 
     Raises SessionError, with a sentence that says what to do, where memory or
     CPUs are lacking, Ray is not up in time, or the address does not let us in.
@@ -64,10 +61,7 @@ def start(num_workers=4, engine="numpy", address=None, num_bytes=0):
     if num_workers < 1:
         raise SessionError(f"{num_workers} workers cannot train: ask for 1 or more.")
     stop()
-    if address:
-        door.join(address)
-    else:
-        _start(num_workers, engine, num_bytes)
+    door.join(address) if address else _start(num_workers, engine, num_bytes)
     available = ray.cluster_resources().get("CPU", 0)
     if available < num_workers:
         stop()
@@ -82,25 +76,20 @@ def stop():
 
     Ctrl-C cannot interrupt it, and has its effect again afterwards.
     """
-    with _uninterrupted():
+    main = threading.current_thread() is threading.main_thread()  # it gets all signals
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    if handler is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
         if ray.is_initialized():
             ray.shutdown()
+        door.close_handles()
         processes.end_ray_processes(lambda mark: mark.startswith(f"{os.getpid()}:"))
         while _folders:
             shutil.rmtree(_folders.pop(), ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _uninterrupted():
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is None:
-        yield  # Python gives interrupts to no other thread
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _start(num_workers, engine, num_bytes):
@@ -109,18 +98,16 @@ def _start(num_workers, engine, num_bytes):
     if (free := machine.free_memory()) < needed:
         raise SessionError(
             f"{num_workers} {engine} workers need about {needed / GB:.1f} GB and "
-            f"{free / GB:.1f} GB are free: shut down the other notebooks' kernels "
-            "(Kernel > Shut Down All Kernels…, then run this notebook again), or "
-            "start fewer workers."
+            f"{free / GB:.1f} GB are free: shut down other kernels (Kernel > Shut Down "
+            "All Kernels…, then run this notebook again), or start fewer workers."
         )
     size, folder = OBJECT_STORE_BYTES + int(1.2 * num_bytes), _new_folder()
     options = {"_temp_dir": folder, "object_store_memory": size, **door.SILENT}
     if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free < size:
         options["_plasma_directory"] = folder  # as Ray does, after a long warning
-    own = {processes.MARK: processes.mark(), "RAY_AUTH_MODE": "token"}
-    own["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # its processes inherit it
     paths = filter(None, [str(LEAN), os.environ.get("PYTHONPATH")])
-    own["PYTHONPATH"] = os.pathsep.join(paths)
+    own = {processes.MARK: processes.mark(), "PYTHONPATH": os.pathsep.join(paths)}
+    own |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         with door.environment(own), _small_node():
             # "local", also where RAY_ADDRESS or `ray start` offers a cluster
@@ -131,8 +118,7 @@ def _start(num_workers, engine, num_bytes):
             raise
         raise SessionError(
             "Ray did not start in time: run the cell again once other programs leave "
-            "this machine some time, or pause a firewall or VPN that may keep its "
-            "processes from talking to one another."
+            "this machine some time, or pause a firewall or VPN that holds it up."
         ) from error
 
 
@@ -145,30 +131,24 @@ def _new_folder():
             with contextlib.suppress(OSError):
                 _folders.append(tempfile.mkdtemp(prefix="ray", dir=parent))
                 return os.path.join(_folders[-1], "r")  # which Ray opens to everybody
-    raise SessionError(
-        "Ray's sockets need a folder with a short name that can be written to, as "
-        "/tmp is mostly: set TMPDIR to one."
-    )
+    reason = "Ray's sockets need a folder that can be written to, with a short name"
+    raise SessionError(f"{reason}: set TMPDIR to one.")
 
 
 @contextlib.contextmanager
 def _small_node():
-    """Keep Ray from starting what a notebook never uses.
+    """Keep Ray from starting what a notebook never uses, with or without a dashboard.
 
-    These are its autoscaler, the server of its dashboard, which Ray starts even
-    without the dashboard, and the reader of logs that are not shown. Each takes
-    70 MB, and on one core a second or two of the start.
+    Each takes 70 MB, and on one core a second or two of the start.
     """
     unused = ("start_monitor", "start_api_server", "start_log_monitor")
-    try:
-        import ray._private.node as module
-
-        node = module.Node
-        spared = {name: lambda *_, **__: None for name in unused if getattr(node, name)}
-    except (ImportError, AttributeError):
+    module = getattr(ray._private, "node", None)
+    node = getattr(module, "Node", None)
+    if not all(hasattr(node, name) for name in unused):
         print("This Ray starts with about 210 MB more than it needs.", file=sys.stderr)
         yield
         return
+    spared = dict.fromkeys(unused, lambda *_, **__: None)
     module.Node = type("SmallNode", (node,), spared)
     try:
         yield

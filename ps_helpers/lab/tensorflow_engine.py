@@ -16,8 +16,7 @@ def softmax(weights, x):
 def mlp(weights, x):
     """Return the logits of a network with one hidden layer; weights W1, b1, W2, b2."""
     W1, b1, W2, b2 = weights
-    hidden = tf.nn.relu(x @ W1 + b1)
-    return hidden @ W2 + b2
+    return tf.nn.relu(x @ W1 + b1) @ W2 + b2
 
 
 def cnn(weights, x):
@@ -34,10 +33,10 @@ LOGITS = {"softmax": softmax, "mlp": mlp, "cnn": cnn}
 
 
 def borrow(array):
-    """Return a tensor in the memory of an array, without a copy.
+    """Return a tensor in the memory of a writable array, without a copy.
 
-    The array must be writable and begin at a multiple of 64 bytes, or TensorFlow's
-    vector instructions may fail.
+    Raises ValueError where that does not begin at a multiple of 64 bytes: TensorFlow's
+    vector instructions might fail.
     """
     if array.ctypes.data % 64:
         raise ValueError("an array that TensorFlow borrows begins at 64 bytes")
@@ -45,11 +44,7 @@ def borrow(array):
 
 
 def functions(name, shapes, pixels):
-    """Return a model's functions of NumPy arrays, and the two more `Model` tells of.
-
-    Each is compiled by one trace, whatever the number of rows: the signature
-    fixes the shapes of the weights and leaves the rows open.
-    """
+    """Return what `Model` tells of, compiled once for any number of rows."""
     logits = LOGITS[name]
     signature = (
         [tf.TensorSpec(shape, tf.float32) for shape in shapes],
@@ -57,40 +52,34 @@ def functions(name, shapes, pixels):
         tf.TensorSpec((None,), tf.int32),
     )
     compiled = tf.function(input_signature=signature, autograph=False)
-    cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
 
-    def mean_loss(weights, x, y):
+    @compiled
+    def loss(weights, x, y):
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
         return tf.reduce_mean(cross_entropy(y, logits(weights, x)))
 
-    compiled_loss = compiled(mean_loss)
-
     @compiled
-    def compiled_gradient(weights, x, y):
-        with tf.GradientTape() as tape:
-            tape.watch(weights)
-            value = mean_loss(weights, x, y)
-        return tape.gradient(value, weights)
-
-    @compiled
-    def compiled_accuracy(weights, x, y):
+    def accuracy(weights, x, y):
         hits = tf.argmax(logits(weights, x), axis=1, output_type=tf.int32) == y
         return tf.reduce_mean(tf.cast(hits, tf.float32))
 
+    @compiled
+    def tensors(weights, x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            value = loss.python_function(weights, x, y)
+        return tape.gradient(value, weights)
+
     def raw_gradient(weights, x, y):
         # Converted here, since a compiled function takes longer to do it.
-        return compiled_gradient(weights, tf.constant(x), tf.constant(y))
+        return tensors(weights, tf.constant(x), tf.constant(y))
 
     def gradient(weights, x, y):
         return [part.numpy() for part in raw_gradient(weights, x, y)]
 
-    def loss(weights, x, y):
-        return float(compiled_loss(weights, x, y))
-
-    def accuracy(weights, x, y):
-        return float(compiled_accuracy(weights, x, y))
-
     # Trace and run once now: the first step would take a hundred times as long.
     zeros = [np.zeros(shape, np.float32) for shape in shapes]
     gradient(zeros, np.zeros((1, pixels), np.float32), np.zeros(1, np.int32))
-    raw_gradient.compiled = compiled_gradient  # so that a test can count its traces
-    return gradient, loss, accuracy, raw_gradient, borrow
+    raw_gradient.compiled = tensors  # so that a test can count its traces
+    scalars = (lambda *batch, f=f: float(f(*batch)) for f in (loss, accuracy))
+    return gradient, *scalars, raw_gradient, borrow

@@ -8,20 +8,13 @@ leaving Keras out saves 100 MB and 3 of 8 s in each process.
 import contextlib
 import os
 
-from ps_helpers.lab.machine import silent_stderr
+from ps_helpers.lab.machine import environment, silent_stderr
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-_choice = os.environ.get("TF_USE_LEGACY_KERAS")
 # The legacy Keras is not installed, so TensorFlow imports no Keras at all; the setting
 # is taken back at once, so that tf.keras still loads when it is asked for.
-os.environ["TF_USE_LEGACY_KERAS"] = "1"
-try:
-    with silent_stderr():
-        import tensorflow as tf
-finally:
-    del os.environ["TF_USE_LEGACY_KERAS"]
-    if _choice is not None:
-        os.environ["TF_USE_LEGACY_KERAS"] = _choice
+with environment({"TF_USE_LEGACY_KERAS": "1"}), silent_stderr():
+    import tensorflow as tf
 
 with contextlib.suppress(RuntimeError):  # it is in use already
     # One thread a process: workers share the cores, and what one process does is

@@ -14,17 +14,6 @@ import numpy as np
 import ray
 
 from ps_helpers.lab import data, machine, model
-from ps_helpers.lab.benchmark import (
-    ASYNCHRONOUS,
-    FEW,
-    LIMIT,
-    MANY,
-    OURS,
-    OURS_FEW,
-    OURS_LOCAL,
-    PAGE,
-    SYNCHRONOUS,
-)
 from ps_helpers.parameter_server import ParameterServer, worker_task
 from ps_helpers.records import Times
 from ps_helpers.rules import Rule
@@ -32,6 +21,12 @@ from ps_helpers.settings import Settings
 from ps_helpers.shared_memory import MemoryGate, SharedMemory
 from ps_helpers.table import Table
 from ps_helpers.team import Team
+
+FEW, MANY = 3, 16  # local steps
+LIMIT, PAGE = "limit", "page"
+SYNCHRONOUS, ASYNCHRONOUS = "documentation, synchronous", "documentation, asynchronous"
+OURS = "ours, one gradient a push"
+OURS_FEW, OURS_LOCAL = f"ours, {FEW} local steps", f"ours, {MANY} local steps"
 
 BATCH = 128  # as in Ray's documentation
 WAIT = 120  # seconds until a call that does not answer is an error

@@ -6,7 +6,7 @@
 All that is compared is measured in one run: windows of a second or two, one pattern
 after the other, several times round. Only ratios are asserted. The tables are
 printed, and all numbers written to build/benchmark.json, those of the whole also to
-ps_helpers/benchmark.json, where notebook 06 finds them.
+ps_helpers/lab/benchmark.json, where notebook 06 finds them.
 """
 
 import json
@@ -22,17 +22,17 @@ import patterns
 import psutil
 import pytest
 import ray
-from patterns import SIZES
-
-from ps_helpers.lab import benchmark, data, numpy_engine, session
-from ps_helpers.lab.benchmark import (
+from patterns import (
     ASYNCHRONOUS,
     LIMIT,
     OURS,
     OURS_FEW,
     OURS_LOCAL,
+    SIZES,
     SYNCHRONOUS,
 )
+
+from ps_helpers.lab import benchmark, data, numpy_engine, session
 from ps_helpers.tools import command, speed
 
 # Ray's processes cannot import what lies in the folder of a test.
