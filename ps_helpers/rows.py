@@ -1,7 +1,6 @@
-"""Rows of a table that is far larger than what a step needs. Notebook 05b builds them.
+"""Rows of a table that is far larger than what a step needs. Notebook 05b builds it.
 
-A key is the number of a row. A worker pulls the rows of its batch and pushes their
-gradients; the server makes updates of them, since the optimizer's state lies there.
+A key is a row's number; gradients are pushed, and the server makes updates of them.
 """
 
 import numpy as np
@@ -12,11 +11,9 @@ def require_rows(keys):
     rows = np.asarray(keys)
     if rows.ndim != 1:
         raise ValueError(f"keys are a list of row numbers, not of shape {rows.shape}")
-    if not rows.size:
-        return rows.astype(np.int64)
-    if rows.dtype.kind not in "iu":
+    if rows.size and rows.dtype.kind not in "iu":
         raise TypeError(f"keys are whole numbers, of rows, not {rows.dtype}")
-    if rows.min() < 0:
+    if (rows < 0).any():
         raise ValueError(f"there is no row {rows.min()}: rows count from 0")
     return rows
 
@@ -33,11 +30,7 @@ def require_gradients(values, shape):
 
 
 def summed(rows, gradients):
-    """Return the rows that come, each once and rising, and their gradients' sums.
-
-    Sorting makes it faster than ``np.add.at``. Raises ValueError for a sum that is
-    not finite.
-    """
+    """Return unique rows, rising, and finite sums by row, or raise ValueError."""
     order = np.argsort(rows, kind="stable")
     unique, first = np.unique(rows[order], return_index=True)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -48,10 +41,9 @@ def summed(rows, gradients):
 
 
 class Rows:
-    """Hold rows by number, each with a number of state, from when it is asked for.
+    """Hold rows by number, with a number of state each, made when first asked for.
 
-    A row's first values, within ``scale`` of 0, depend on ``seed`` and its number
-    alone: so they are the same on any server, in any order.
+    First values, within ``scale`` of 0, depend on ``seed`` and the row alone.
     """
 
     def __init__(self, width, seed=0, scale=0.01):
@@ -71,19 +63,16 @@ class Rows:
         """Make a row, and room for as many again where there is none."""
         place = self.place[row] = len(self.place)
         if place == len(self.values):
-            more = (0, place + 1)
-            self.values = np.pad(self.values, [more, (0, 0)])
-            self.squares = np.pad(self.squares, more)
+            self.values = np.pad(self.values, [(0, place + 1), (0, 0)])
+            self.squares = np.pad(self.squares, (0, place + 1))
         rng = np.random.default_rng([self.seed, row])
         self.values[place] = rng.uniform(-self.scale, self.scale, self.width)
 
 
 class RowServer(Rows):
-    """Train rows with a lazy row-wise Adagrad; other arguments are those of Rows.
+    """Train rows with Adagrad (Duchi et al., 2011), one number of state a row.
 
-    Rows without a gradient stay as they are, so it does what Adagrad (Duchi et al.,
-    2011) would do to the whole table; its state is one number a row, as in FBGEMM's
-    ``rowwise_adagrad``.
+    As FBGEMM's ``rowwise_adagrad``. It is lazy: rows without a gradient would stay.
     """
 
     def __init__(self, width, lr=0.3, **options):

@@ -130,7 +130,7 @@ TestAnswers = all_tests_of(
             "take_over",
             "return min(after or points)[1]",
             "return min(after)[1]",
-            "stops",
+            "no point comes after",
         ),
     ],
     wrong=[

@@ -135,6 +135,7 @@ SOME = [float(p) for p in np.random.default_rng(5).random(30).round(4)]
     },
     raises=[
         (IndexError, "", "no point comes after the last: go on at the first"),
+        (ValueError, "empty", "no point comes after the last: go on at the first"),
         (StopIteration, "", "no point comes after the last: go on at the first"),
     ],
 )
