@@ -18,6 +18,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re
 IMPORTS = {
     "records": "",
     "rules": "",
+    "rows": "",
     "table": "",
     "ledger": "records",
     "store": "records",
@@ -42,7 +43,7 @@ RAY = """parameter_server gate endpoint team lab.session lab.door lab.processes
 
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds.
-BUDGETS = {"core": 1200, "system": 2150, "checks": 1250, "tools": 860, "tests": 7500}
+BUDGETS = {"core": 1300, "system": 2250, "checks": 1400, "tools": 880, "tests": 7810}
 NO_CORE = "settings training simulator"  # of the modules beside the core's
 
 # What does not hold yet. What does is to leave this list: then its test fails.

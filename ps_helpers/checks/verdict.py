@@ -23,6 +23,7 @@ MODULES = (
     "push_and_pull",
     "waiting",
     "many_servers",
+    "rows",
     "messages",
     "fewer_bytes",
     "ray_actors",

@@ -176,16 +176,14 @@ def ray_actors():
     )
 
 
-def many_servers():
-    """Return four servers with a piece each, and every worker joined to all."""
-    parts = []
-    pieces = "W1[0:602]", "W1[602:1205]", "W1[1205:1807]", "the rest"
-    for number, (middle, piece) in enumerate(zip(COLUMNS, pieces, strict=True)):
+def joined(title, description, words, held):
+    """Return four servers, what each of them holds, and every worker joined to all."""
+    parts, (pull, push) = [], words
+    for number, middle in enumerate(COLUMNS):
         parts += [
             box(middle - 62, 22, 124, 68, SERVER),
             text(middle, 44, f"server {number}", 16, bold=True),
-            box(middle - 54, 57, 108, 23, ("#FFFFFF", SERVER[1]), 4),
-            text(middle, 73, piece, 13),
+            *held(number, middle),
             *worker(number, middle),
             arrow((middle, TOP + 18), (middle, TOP - 6), new=True),
             arrow((middle, BOTTOM - 20), (middle, BOTTOM + 2), new=True),
@@ -195,12 +193,37 @@ def many_servers():
                 f'<path d="M{middle},{BOTTOM - 18} L{other},{TOP + 16}" '
                 f'stroke="{NEW}" stroke-width="1.8"/>'
             )
-    return picture(
+    parts.append(text(112, 137, pull, 14, NEW_TEXT, True, "end"))
+    parts.append(text(608, 137, push, 14, NEW_TEXT, True, "start"))
+    return picture(title, description, *parts)
+
+
+def many_servers():
+    pieces = "W1[0:602]", "W1[602:1205]", "W1[1205:1807]", "the rest"
+    return joined(
         "Many servers",
         "Four servers hold a piece of the weights each; every worker asks all four.",
-        *parts,
-        text(112, 137, "pull\nfrom all", 14, NEW_TEXT, True, "end"),
-        text(608, 137, "push\nto all", 14, NEW_TEXT, True, "start"),
+        ("pull\nfrom all", "push\nto all"),
+        lambda number, middle: [
+            box(middle - 54, 57, 108, 23, ("#FFFFFF", SERVER[1]), 4),
+            text(middle, 73, pieces[number], 13),
+        ],
+    )
+
+
+def rows_of_a_table():
+    def held(number, middle):
+        wanted = (2 * number + 1) % 5, (3 * number) % 5 + 1
+        colours = [(NEW, NEW) if i in wanted else WHITE for i in range(6)]
+        return [
+            box(middle - 54, 52 + 6 * i, 108, 6, c, 0) for i, c in enumerate(colours)
+        ]
+
+    return joined(
+        "Rows of a table",
+        "Four servers hold many rows; workers pull and push the few that they need.",
+        ("pull\na few rows", "push\nthese rows"),
+        held,
     )
 
 
@@ -436,7 +459,7 @@ def series_map():
 
 DRAWN = (
     *(idea, order, hub_and_ring, one_process, push_and_pull, alias_and_copy),
-    *(rate_and_workers, ray_actors, many_servers),
+    *(rate_and_workers, ray_actors, many_servers, rows_of_a_table),
 )
 PICTURES = {f"{draw.__name__}.svg": draw for draw in DRAWN} | {"map.svg": series_map}
 PICTURES |= {f"{name}.svg": partial(barred, *parts) for name, parts in BARRED.items()}

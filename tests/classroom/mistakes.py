@@ -17,6 +17,12 @@ MISTAKES = {
     "04_waiting": ("may_proceed", "<=", "<", "compare with <="),
     "04b_virtual_time": ("round_time", "- backup_workers", "", "that is the slowest"),
     "05_many_servers": ("balance", ", reverse=True", "", "take the largest first"),
+    "05b_rows_of_a_table": (
+        "add_up",
+        "np.add.at(sums, where, gradients)",
+        "sums[where] += gradients",
+        "is lost: add all of them",
+    ),
     "06_the_price_of_a_message": (
         "fit_cost",
         "a, 1 / slope",
