@@ -1,7 +1,7 @@
 """One mistake a notebook, for tests that work through the notebooks as students do.
 
 Notebook: (exercise, what to replace in its solution, by what, part of the reason).
-More of them, for every exercise, stand in tests/test_exercises_*.py.
+More of them, for every exercise, stand in tests/test_answers_*.py.
 """
 
 MISTAKES = {
