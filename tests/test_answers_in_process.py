@@ -354,7 +354,7 @@ TestPushAndPull = all_tests_of(
             MEAN,
             "sum(n * part for n, part in zip(rows, parts))",
             "rows * parts",
-            "multipl",
+            "multiply",
         ),
         (STALENESS, "return stalenesses", "return stalenesses[1:]", "the length of"),
         (
