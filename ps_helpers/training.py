@@ -23,7 +23,6 @@ class Run:
         self.dropped = self.total_staleness = self.stalest = 0
         self.training_began = float("inf")
         self.pause = 0.0  # seconds until the next evaluation
-        self.bar = None
 
     def add(self, report, classifier, test):
         """Add what a team reports, and a point: loss and accuracy on the test data.
