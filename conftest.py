@@ -2,8 +2,11 @@
 
 from hypothesis import settings
 
-# Other inputs in each run, and ten times as many, for `make weekly`.
-settings.register_profile("weekly", deadline=None, max_examples=1000, print_blob=True)
+# Other inputs in each run, and ten times as many, for `make weekly`; also where CI is
+# set, for which Hypothesis has a default of its own.
+settings.register_profile(
+    "weekly", deadline=None, max_examples=1000, print_blob=True, derandomize=False
+)
 
 
 def pytest_collectstart(collector):

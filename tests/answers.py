@@ -282,9 +282,12 @@ def reasons_of(module):
 
 def all_tests_of(module, mutations, wrong, right):
     """Return the tests of all answers to the exercises of a module of checks."""
-    source = Path(module.__file__).read_text()
-    exercises = [n for n in exercises_of_the_notebooks() if f"\ndef {n}(" in source]
-    exercises += [n for n in exercises_of_the_notebooks() if f"class {n}:" in source]
+    decorated = {
+        node.name
+        for node in ast.parse(Path(module.__file__).read_text()).body
+        if getattr(node, "decorator_list", None)
+    }
+    exercises = [n for n in exercises_of_the_notebooks() if n in decorated]
     every_exercise = pytest.mark.parametrize("exercise", exercises)
 
     class Tests:
