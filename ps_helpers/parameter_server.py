@@ -9,9 +9,9 @@ anybody else: training is asynchronous; --consistency chooses another rule.
 With --fast, weights and updates lie in memory that all processes share.
 Notebooks 01 to 06 build this program.
 
-Exit status: 0 when the target or the number of updates is reached; 1 when training
-fails or gives up; 2 when options or the machine do not allow it; 130 after Ctrl-C.
-With 1 and 130 the table and all files tell what was reached until then.
+Exit status: 0 when the target or the number of updates is reached; 1 when
+training fails or gives up; 2 when options or the machine do not allow it;
+130 after Ctrl-C. With 1 and 130 table and files tell what was reached by then.
 """
 
 import inspect
