@@ -8,24 +8,39 @@ of its own shard of the data, push the update. By default nobody waits for
 anybody else: training is asynchronous; --consistency chooses another rule.
 With --fast, weights and updates lie in memory that all processes share.
 Notebooks 01 to 06 build this program.
+
+Exit status: 0 when the target or the number of updates is reached; 1 when
+training fails or gives up; 2 when options or the machine do not allow it;
+130 after Ctrl-C. With 1 and 130 table and files tell what was reached by then.
 """
 
+import inspect
+import json
+import pydoc
 import signal
 import sys
 from functools import partial
 
 import ray
-from tqdm import tqdm
 
 from ps_helpers import store
 from ps_helpers.endpoint import connect
 from ps_helpers.lab import data, model, session
-from ps_helpers.settings import RULES, Settings
+from ps_helpers.settings import Settings
 from ps_helpers.team import Team, TrainingError
-from ps_helpers.training import Run
+from ps_helpers.training import Run, follow
 from ps_helpers.worker import Learner, work
 
+
+def about(plain):
+    """Return what help() and signature() show; Ray would show its own instead."""
+    text, _, _ = pydoc.plaintext.document(plain).partition(" |  ----")
+    return text, inspect.signature(plain)
+
+
+found = about(store.ParameterServer)
 ParameterServer = ray.remote(num_cpus=0)(store.ParameterServer)  # as a decorator does
+ParameterServer.__doc__, ParameterServer.__signature__ = found
 
 
 @ray.remote(max_retries=0)  # a retried task would begin with other weights
@@ -37,6 +52,9 @@ def worker_task(ps, worker, shard, settings, steps=()):
     learner = Learner(classifier, draw, settings, worker)
     shapes = dict(zip(classifier.keys, classifier.shapes, strict=True))
     return work(connect(ps, worker, shapes, classifier.borrow, steps), learner)
+
+
+worker_task.__doc__, worker_task.__signature__ = about(worker_task._function)
 
 
 def train(settings, run):
@@ -57,38 +75,31 @@ def train(settings, run):
     num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
     session.start(settings.team, settings.engine, settings.address, num_bytes)
     weights = dict(zip(classifier.keys, initial, strict=True))
-    team, reached = Team(settings, weights, shards, worker_task), False
-    with tqdm(total=settings.num_updates, unit=" updates", desc="starting") as bar:
-        for report in team.reports(lambda: run.pause):
-            if reached:  # what was under way still counts, and is not evaluated
-                continue
-            run.add(report, classifier, dataset[2:])
-            run.show_progress(bar)
-            if settings.num_updates is None:
-                reached = run.accuracy >= settings.target_accuracy
-            if reached:
-                team.stop()
-    run.calls = team.recorded_calls()
-    if not reached and settings.num_updates is None:
-        raise TrainingError(
-            f"{settings.max_updates} updates did not reach {settings.target_accuracy}: "
-            "try another --learning-rate or a lower --target-accuracy."
-        )
+    follow(Team(settings, weights, shards, worker_task), run, classifier, dataset[2:])
 
 
-def plot(run, consistency, path):
-    """Write learning curves, and a stretch of the middle of training, to a file."""
+def compare(paths, picture):
+    """Draw the learning curves of runs that --json has kept; refuse other files."""
     from ps_helpers.lab import plots
 
-    meaning, _ = RULES[consistency]
-    plots.report(run.points, run.log, run.calls, meaning).savefig(path)
+    try:
+        records = {path.stem: json.loads(path.read_text()) for path in paths}
+        plots.comparison(records).savefig(picture)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"--compare: these are not files of --json: {error}"
+        ) from error
 
 
 def main(arguments=None):
     """Run the command line; return its exit status."""
-    settings, run, status = Settings.parse(__doc__, arguments), Run(), 0
+    settings, status = Settings.parse(__doc__, arguments), 0
+    run = Run(settings)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
+        if settings.compare:
+            compare(settings.compare, settings.plot)
+            return 0
         train(settings, run)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the clean-up comes first
@@ -104,8 +115,7 @@ def main(arguments=None):
         session.stop()
         signal.signal(signal.SIGINT, interrupt)
     print(run.table())
-    if settings.plot and run.points:
-        plot(run, settings.consistency, settings.plot)
+    run.keep()
     return status
 
 

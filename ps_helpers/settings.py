@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 
+from ps_helpers import __version__
 from ps_helpers.optimizers import Adam, Momentum
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 
@@ -21,14 +22,17 @@ OPTIMIZERS = {  # name -> how it is made, and its learning rate
 RULES = {  # name -> what figures call it, and how it is made of settings
     "async": ("asynchronous", lambda s: Asynchronous()),
     "sync": ("synchronous", lambda s: Synchronous(s.num_workers)),
-    "ssp": ("stale-synchronous", lambda s: StaleSynchronous(s.team, s.staleness)),
+    "ssp": ("stale-synchronous", lambda s: StaleSynchronous(s.team, s.lead)),
     "backup": ("backup workers", lambda s: Synchronous(s.num_workers)),
 }
+ENDINGS = {"save": (".npz",), "json": (".json",), "plot": (".png", ".svg", ".pdf")}
+FILES = "save json compare plot address"  # options that change no result
 SLOW_CHANCE = 0.1  # of a step, with a straggler
 HELP = """
 num_workers      how many workers train at the same time
 target_accuracy  stop when this share of the test images is classified rightly
 num_updates      stop after N updates instead
+max_updates      give a target up that is not reached by then
 batch_size       images that a gradient is computed from
 learning_rate    how far an update goes along its gradient (default: sgd 0.2, momentum 0.02, adam 0.005)
 optimizer        how the servers make an update of a gradient; they keep the state
@@ -42,8 +46,11 @@ hidden           width of the hidden layer of the mlp
 engine           what computes the gradients; numpy starts sooner and needs less memory
 seed             start of the random numbers
 consistency      who waits for whom: nobody; everybody, in rounds, whose update is the mean of all; those too far ahead of the slowest; everybody, but for the slowest of each round
-staleness        with ssp, how many steps a worker may lead the slowest by (default: 3)
+lead             with ssp, how many pushes a worker may be ahead of the slowest (default: 3)
 backup_workers   with backup, how many more workers there are than a round needs (default: 1)
+save             write the weights by key to a .npz file, which numpy.load reads
+json             write options, versions, learning curve, counts and rates to a .json file
+compare          train nothing: draw the runs that --json has kept in FILEs into one --plot
 straggler        make every worker slow now and then: one step in ten takes MS milliseconds longer
 address          train on the Ray cluster at this address instead of on this machine
 plot             write learning curves and a timeline to a .png, .svg or .pdf file
@@ -71,6 +78,7 @@ class Settings:
     num_workers: int = option(4, 1, 64)
     target_accuracy: float = option(0.95, 0, 1, metavar="A")
     num_updates: int | None = option(None, 1)
+    max_updates: int = option(20_000, 1)
     batch_size: int = option(32, 1, 100_000)
     learning_rate: float | None = option(None, 1e-9, 1000, metavar="R")
     optimizer: str = option("sgd", choices=OPTIMIZERS)
@@ -84,21 +92,24 @@ class Settings:
     engine: str = option("tensorflow", choices=("tensorflow", "numpy"))
     seed: int = option(0, 0, 2**32 - 1)
     consistency: str = option("async", choices=RULES)
-    staleness: int | None = option(None, 0, only=("ssp", 3), metavar="S")
+    lead: int | None = option(None, 0, only=("ssp", 3), metavar="S")
     backup_workers: int | None = option(None, 1, 64, only=("backup", 1), metavar="B")
+    save: Path | None = option(None, metavar="FILE")
+    json: Path | None = option(None, metavar="FILE")
+    compare: Path | None = option(None, metavar="FILE", nargs="+")
     straggler: float = option(0, 0, 60_000, metavar="MS")
     address: str | None = option(None, metavar="HOST:PORT")
     plot: Path | None = option(None, metavar="FILE")
     # From here on: no options, for notebooks.
     delays: object = field(default=None, compare=False)  # seconds by worker and step
     patience: float = 120  # seconds in which something must move
-    max_updates: int = 20_000  # a target that is not reached by then is given up
 
     def __post_init__(self):
         for f in options():
             self.require_option(f)
-        if self.plot is not None:
-            require_picture(Path(self.plot))
+        for name, endings in ENDINGS.items():
+            if getattr(self, name) is not None:
+                require_file(name, Path(getattr(self, name)), endings)
         several, local = self.num_servers > 1, self.local_steps > 1
         for reason, conflict in {
             "--fast: processes share memory on one machine only; leave --address out": (
@@ -115,6 +126,9 @@ class Settings:
             ),
             "--outer-rate: it belongs to --local-steps; lower --learning-rate": (
                 self.outer_rate is not None and not local
+            ),
+            "--compare: it needs --plot FILE, for the picture": (
+                self.compare and not self.plot
             ),
             "--model: the cnn needs --engine tensorflow; NumPy cannot convolve": (
                 self.model == "cnn" and self.engine == "numpy"
@@ -139,7 +153,7 @@ class Settings:
                 raise ValueError(f"{flag(f)}: {value} is none of {', '.join(choices)}")
         elif limits["low"] is not None and value is not None:
             if not limits["low"] <= value <= limits["high"] or value == math.inf:
-                raise ValueError(f"{flag(f)}: {value} is not {range_of(f)}")
+                raise ValueError(f"{flag(f)}: must be {range_of(f)}, not {value}")
 
     @property
     def team(self):
@@ -184,6 +198,21 @@ class Settings:
         rng = np.random.default_rng([self.seed, worker])
         return (rng.random(1000) < SLOW_CHANCE) * self.straggler / 1000
 
+    def chosen(self):
+        """Return the number of workers and all that is no default, as options."""
+        found = {
+            f: getattr(self, f.name) for f in options() if f.name not in FILES.split()
+        }
+        return " ".join(
+            flag(f)
+            if value is True
+            else f"{flag(f)} {value:g}"
+            if isinstance(value, float)
+            else f"{flag(f)} {value}"
+            for f, value in found.items()
+            if f.name == "num_workers" or value not in (f.default, 0)
+        )
+
     @classmethod
     def parse(cls, documentation, arguments=None):
         """Return the settings of a command line; refuse others in one sentence."""
@@ -194,6 +223,8 @@ class Settings:
             epilog=detail,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        version = f"%(prog)s {__version__}"
+        parser.add_argument("--version", action="version", version=version)
         for f in options():
             parser.add_argument(flag(f), **argument_of(f))
         chosen = vars(parser.parse_args(arguments))
@@ -231,7 +262,8 @@ def range_of(f):
     """Return in words which numbers an option may be."""
     low, high = f.metadata["low"], f.metadata["high"]
     noun = "a whole number" if kind_of(f) is int else "a number"
-    return f"{noun}, {low} or more" if high == math.inf else f"{noun}, {low} to {high}"
+    limits = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
+    return f"{noun} {limits}"
 
 
 def argument_of(f):
@@ -248,17 +280,20 @@ def argument_of(f):
         try:
             return kind_of(f)(text)
         except ValueError:
-            message = f"{text} is not {range_of(f)}"
+            message = f"must be {range_of(f)}, not {text}"
             raise argparse.ArgumentTypeError(message) from None
 
-    return told | {"type": parse, "metavar": f.metadata.get("metavar", "N")}
+    told |= {"type": parse, "nargs": f.metadata.get("nargs")}
+    return told | {"metavar": f.metadata.get("metavar", "N")}
 
 
-def require_picture(path):
-    """Raise ValueError unless a picture can be written to this path."""
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"--plot: {path} must end in .png, .svg or .pdf")
+def require_file(name, path, endings):
+    """Raise ValueError unless such a file can be written to this path."""
+    if path.suffix not in endings:
+        *others, last = endings
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"--{name}: {path} must end in {listed}")
     if not path.parent.is_dir():
-        raise ValueError(f"--plot: there is no folder {path.parent}")
+        raise ValueError(f"--{name}: there is no folder {path.parent}")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(f"--plot: {path} cannot be written")
+        raise ValueError(f"--{name}: {path} cannot be written")

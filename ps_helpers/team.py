@@ -38,6 +38,10 @@ class Team:
     def start_servers(self, weights, rule):
         """Return the servers' handles, and what a worker connects to."""
         settings, make = self.settings, self.settings.make_optimizer
+        if not isinstance(weights, dict):
+            raise TypeError(f"weights are a dictionary by key, not {type(weights)}")
+        if isinstance(rule, type):
+            raise TypeError(f"make an object of it: {rule.__name__}(…)")
         if not rule.live:
             raise ValueError(f"{type(rule).__name__} is for the simulator only")
         parts = {"rule": rule, "optimizer": make(), "quorum": len(self.shards)}

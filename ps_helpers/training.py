@@ -1,24 +1,35 @@
-"""What a run of the script has reached, in points and a table."""
+"""What a run has reached: in points, a table and files."""
 
+import json
+import platform
 import time
 from collections import Counter, deque
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
+from ps_helpers import __version__
+from ps_helpers.settings import RULES, Settings, options
 from ps_helpers.team import TrainingError
 
 RECORDS_KEPT = 20_000  # of the pushes, for the figure
 
 
 class Run:
-    """What a training run has reached so far. It does not grow with its pushes."""
+    """What a training run has reached so far. It does not grow with its pushes.
 
-    def __init__(self):
+    ``weights`` are those of the last of its ``points``, by key.
+    """
+
+    def __init__(self, settings=None):
+        self.settings, self.weights = settings or Settings(), {}
         self.began = time.time()
         self.updates = 0
         self.log = deque(maxlen=RECORDS_KEPT)  # the last pushes
         self.points = []  # one an evaluation: updates, seconds, loss, accuracy
-        self.calls = []  # the server's, for the timeline
+        self.calls = {}  # of each server, for the timeline
         self.pushes = Counter()  # by worker
         self.dropped = self.total_staleness = self.stalest = 0
         self.training_began = float("inf")
@@ -27,7 +38,8 @@ class Run:
     def add(self, report, classifier, test):
         """Add what a team reports, and a point: loss and accuracy on the test data.
 
-        Raises TrainingError where the loss is not a number.
+        A point has what there is to measure with. Raises TrainingError where the loss
+        is not a number.
         """
         start, self.updates = time.time(), report.version
         for push in report.log:
@@ -40,12 +52,16 @@ class Run:
         with np.errstate(all="ignore"):  # a run that diverges is told of below
             point = {
                 "updates": self.updates,
+                "gradients": self.gradients,
                 "seconds": self.log[-1].arrived - self.training_began,
-                "loss": classifier.loss(report.weights, *test),
-                "accuracy": classifier.accuracy(report.weights, *test),
             }
+            for name in ("loss", "accuracy"):
+                if test and hasattr(classifier, name):
+                    point[name] = getattr(classifier, name)(report.weights, *test)
         self.points.append(point)
-        if not np.isfinite(point["loss"]):
+        copies = map(np.array, report.weights)  # Ray's memory goes with Ray
+        self.weights = dict(zip(classifier.keys, copies, strict=True))
+        if not np.isfinite(point.get("loss", 0)):
             raise TrainingError("the loss is not a number: lower --learning-rate.")
         # Evaluating takes at most a fifth of the driver's time.
         self.pause = max(0.02, 4 * (time.time() - start))
@@ -54,18 +70,24 @@ class Run:
     def accuracy(self):
         return self.points[-1]["accuracy"]
 
+    @property
+    def gradients(self):
+        """Return how many gradients the pushes were made of."""
+        return self.pushes.total() * self.settings.local_steps
+
+    @property
+    def gradients_per_second(self):
+        return self.gradients / max(self.points[-1]["seconds"], 1e-9)
+
     def show_progress(self, bar):
         """Bring a progress bar up to date."""
         if bar.n == 0:
             bar.set_description_str("training")
             bar.unpause()  # the rate leaves out the time that workers took to start
         point = self.points[-1]
-        bar.set_postfix(
-            loss=f"{point['loss']:.3f}",
-            accuracy=f"{point['accuracy']:.3f}",
-            staleness=f"{self.mean_staleness():.1f}",
-            refresh=False,
-        )
+        measured = (name for name in ("loss", "accuracy") if name in point)
+        shown = {name: f"{point[name]:.3f}" for name in measured}
+        bar.set_postfix(shown, staleness=f"{self.mean_staleness():.1f}", refresh=False)
         bar.update(point["updates"] - bar.n)
 
     def mean_staleness(self):
@@ -79,12 +101,92 @@ class Run:
         pushes = f"{self.pushes.total()}" + (f", {dropped} dropped" if dropped else "")
         start_up = self.training_began - self.began
         rows = {
-            "test accuracy": f"{last['accuracy']:.3f}",
-            "test loss": f"{last['loss']:.3f}",
+            f"test {name}": f"{last[name]:.3f}"
+            for name in ("accuracy", "loss")
+            if name in last
+        }
+        rows |= {
             "updates": f"{self.updates}",
             "pushes": pushes,
             "  per worker": " ".join(str(n) for _, n in sorted(self.pushes.items())),
+            "gradients": f"{self.gradients}, {self.gradients_per_second:.0f} a second",
             "staleness": f"mean {self.mean_staleness():.2f}, max {self.stalest}",
             "seconds": f"{last['seconds']:.1f}, after {start_up:.1f} to start",
         }
         return "\n".join(f"{name:15}{value}" for name, value in rows.items())
+
+    def record(self):
+        """Return what --json keeps: options, versions, points, counts and rates."""
+        versions = {name: metadata.version(name) for name in ("ray", "numpy")}
+        versions |= {"ps_helpers": __version__, "python": platform.python_version()}
+        found = {
+            "chosen": self.settings.chosen(),
+            "rule": RULES[self.settings.consistency][0],
+            "options": {f.name: getattr(self.settings, f.name) for f in options()},
+            "versions": versions,
+            "points": self.points,
+            "updates": self.updates,
+            "gradients": self.gradients,
+            "pushes": {str(worker): n for worker, n in sorted(self.pushes.items())},
+            "dropped": self.dropped,
+        }
+        if self.points:
+            found["seconds_to_start"] = self.training_began - self.began
+            found["seconds"] = self.points[-1]["seconds"]
+            found["gradients_per_second"] = self.gradients_per_second
+            found["staleness"] = {"mean": self.mean_staleness(), "max": self.stalest}
+        return found
+
+    def keep(self):
+        """Write the files that the settings ask for, where there is anything yet."""
+        settings = self.settings
+        if settings.json:
+            Path(settings.json).write_text(
+                json.dumps(self.record(), indent=1, default=str) + "\n"
+            )
+        if settings.save and self.points:
+            np.savez(settings.save, **{str(k): w for k, w in self.weights.items()})
+        if settings.plot and self.points:
+            from ps_helpers.lab import plots  # not before: a second
+
+            events = []
+            for server, calls in self.calls.items() or [("server", ())]:
+                events += plots.events((), calls, server)
+            events += plots.events(self.log, slept=self.slept)
+            plots.report(self.record(), events).savefig(settings.plot, dpi=160)
+
+    def slept(self, push):
+        """Return how many seconds of a step its worker slept, as settings said."""
+        delays, local = self.settings.delays_of(push.worker), self.settings.local_steps
+        steps = range(push.step * local, (push.step + 1) * local)
+        return sum(delays[step % len(delays)] for step in steps)
+
+
+def follow(team, run, classifier, test):
+    """Train until the target accuracy or the number of updates is reached.
+
+    Fills the run as it goes, so that an interrupted run keeps what it reached.
+    Raises TrainingError when training cannot go on.
+    """
+    settings, reached = team.settings, False
+    with tqdm(total=settings.num_updates, unit=" updates", desc="starting") as bar:
+        for report in team.reports(lambda: run.pause):
+            if reached:  # what was under way still counts, and is not evaluated
+                continue
+            run.add(report, classifier, test)
+            run.show_progress(bar)
+            if settings.num_updates is None:
+                reached = run.accuracy >= settings.target_accuracy
+            if reached:
+                team.stop()
+    names = ["server"]
+    if len(team.servers) > 1:
+        names = [f"server {i}" for i in range(len(team.servers))]
+    calls = team.ask(*(ps.recorded_calls.remote() for ps in team.servers))
+    run.calls = dict(zip(names, calls, strict=True))
+    if not reached and settings.num_updates is None:
+        raise TrainingError(
+            f"{settings.max_updates} updates did not reach {settings.target_accuracy}: "
+            "try another --learning-rate, a lower --target-accuracy or more "
+            "--max-updates."
+        )

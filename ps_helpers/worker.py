@@ -61,8 +61,8 @@ class Learner:
 
     def gradient(self, weights, step):
         """Return the gradient of a step's batch, in arrays of the engine's own."""
-        x, y = self.draw([self.settings.seed, self.worker, step])
-        gradient = self.classifier.raw_gradient(weights, x, y)
+        batch = self.draw([self.settings.seed, self.worker, step])
+        gradient = self.classifier.raw_gradient(weights, *batch)
         if delay := self.delays[step % len(self.delays)]:
             time.sleep(delay)
         return gradient

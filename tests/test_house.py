@@ -31,21 +31,24 @@ IMPORTS = {
     "shared_memory": "server store records table",
     "endpoint": "records layout shared_memory",
     "team": "gate shared_memory endpoint layout records",
-    "settings": "rules optimizers",
-    "training": "team records",
+    "settings": "rules optimizers __version__",
+    "training": "team records settings lab __version__",
+    "own_model": "endpoint settings team training worker lab",
     "parameter_server": "store records worker endpoint team settings training lab",
     "lab": "lab",
     "checks": "checks lab.numpy_engine",
     "tools": "tools",
 }
-RAY = """parameter_server gate endpoint team lab.session lab.door lab.processes
-    checks.ray_actors"""
+RAY = """parameter_server own_model gate endpoint team lab.session lab.door
+    lab.processes checks.ray_actors"""
 
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds. Still wanted, and not reached: core 1,300,
 # system 2,250, checks 1,400, tools 880, tests 7,810.
 BUDGETS = {"core": 1690, "system": 3250, "checks": 2345, "tools": 1075, "tests": 10710}
-NO_CORE = "settings training simulator"  # of the modules beside the core's
+NO_CORE = (
+    "settings training simulator own_model __init__"  # of the modules beside the core's
+)
 
 # What does not hold yet. What does is to leave this list: then its test fails.
 UNDER_WAY = []

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -342,6 +343,12 @@ def test_the_legend_names_the_phases_that_are_drawn(phases):
 # Reports
 
 
+def record(rule="asynchronous", points=POINTS, **chosen):
+    options = {"num_updates": None, "target_accuracy": 0.9} | chosen
+    found = {"rule": rule, "points": points, "options": options}
+    return found | {"chosen": "--num-workers 2", "gradients_per_second": 12.0}
+
+
 @pytest.mark.parametrize("meaning", KINDS[1:])
 def test_a_report_shows_its_curves_and_some_steps_from_the_middle(meaning):
     log = [  # two workers that push every second and never wait
@@ -351,20 +358,46 @@ def test_a_report_shows_its_curves_and_some_steps_from_the_middle(meaning):
     ]
     outside = [("pull", -50, -49), ("pull", 90, 91)]  # before and after the run
     calls = [*outside, ("push", 10.25, 10.5)]
-    *curves, ax = plots.report(POINTS, log, calls, meaning, steps=3).axes
+    events = plots.events(log, slept=lambda push: 0.2 * (push.worker == 1))
+    for server in ("server 0", "server 1"):
+        events += plots.events([], calls, server)
+    fig = plots.report(record(meaning), events, steps=3)
+    *curves, ax = fig.axes
     assert ax.get_xlim() == pytest.approx((0, 3000))  # from 10 s on
-    workers = itertools.product(("worker 0", "worker 1"), (0, 500), [500])
-    inside = [bar for bar in bars(ax) if 0 <= bar[1] < 1000 and bar[2] > 0]
-    assert sorted(inside) == [("server", 250, 250), *workers]
+    rows = [text.get_text() for text in ax.get_yticklabels()]
+    assert rows == ["worker 1", "worker 0", "server 1", "server 0"]
+    inside = sorted(bar for bar in bars(ax) if 0 <= bar[1] < 1000 and bar[2] > 0)
+    served = [(f"server {i}", 250, 250) for i in (0, 1)]
+    first = [("worker 0", 0, 500), ("worker 0", 500, 500)]
+    second = [("worker 1", 0, 300), ("worker 1", 300, 200), ("worker 1", 500, 500)]
+    expected = [*served, *first, *second]
+    assert [(row, round(at), round(width)) for row, at, width in inside] == expected
     assert ax.get_title(loc="left") == "3000 ms from the middle of the run"
-    for ax, quantity in zip(curves, ("loss", "accuracy"), strict=True):
-        [line] = ax.lines
-        assert points_of(line) == [[p["updates"], p[quantity]] for p in POINTS]
+    words = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert words == {"compute", "sleep", "push (message)", "serve"}
+    last = POINTS[-1]
+    reached = f"accuracy {last['accuracy']:.3f}, loss {last['loss']:.3f}"
+    assert fig.get_suptitle().startswith(f"--num-workers 2\n{reached}")
+    shown = ("updates", "loss"), ("updates", "accuracy"), ("seconds", "accuracy")
+    for ax, (across, quantity) in zip(curves, shown, strict=True):
+        line, *target = ax.lines
+        assert points_of(line) == [[p[across], p[quantity]] for p in POINTS]
         assert line.get_color() == plots.COLOURS[meaning]
         assert line.get_label() == meaning
+        assert [set(t.get_ydata()) for t in target] == [{0.9}] * (quantity != "loss")
+
+
+def test_runs_are_compared_each_by_its_name_and_with_its_options():
+    one, two = record(num_updates=5), record("synchronous", points=POINTS[:1])
+    fig = plots.comparison({"a": one, "b": two})
+    assert [line.get_label() for line in fig.axes[0].lines] == ["a", "b"]
+    assert [len(ax.lines) for ax in fig.axes] == [2, 3, 3]  # one has a target
+    assert re.findall(r"^[ab]: --num-workers 2; ", fig.get_suptitle(), re.M)
 
 
 def test_a_report_of_a_single_push_can_be_drawn():
     log = [push(0, 5, 5, 5.001, 5.002, go=[0])]
-    fig = plots.report(POINTS[:1], log, [("push", 5.001, 5.002)])
-    assert fig.axes[2].get_xlim() == pytest.approx((0, 10))
+    [point] = [{"updates": 1, "seconds": 0.002}]  # of a model without a loss
+    events = plots.events(log, [("push", 5.001, 5.002)])
+    fig = plots.report(record(points=[point]), events)
+    assert fig.axes[3].get_xlim() == pytest.approx((0, 10))

@@ -1,8 +1,10 @@
 """Tests of the script: what it prints, what it refuses, and how it stops."""
 
 import contextlib
+import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -24,6 +26,7 @@ from ps_helpers.training import Run
 
 SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+LONG = "--engine=numpy", "--num-workers=2", "--num-updates=999999"
 SECONDS = 300  # after which a process is said to hang, on a busy machine too
 
 
@@ -83,9 +86,10 @@ def unused_port():
 # Training
 
 
-def test_four_workers_reach_the_target_and_draw_a_picture(tmp_path):
-    picture = tmp_path / "run.png"
-    done = run("--engine", "numpy", "--num-workers=4", "--plot", picture)
+def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digits):
+    picture, file, kept = (tmp_path / f"run.{e}" for e in ("png", "npz", "json"))
+    files = "--plot", picture, "--save", file, "--json", kept
+    done = run("--engine", "numpy", "--num-workers=4", *files)
     assert done.returncode == 0, done.stderr
     rows = table(done.stdout)
     assert list(rows) == [
@@ -94,6 +98,7 @@ def test_four_workers_reach_the_target_and_draw_a_picture(tmp_path):
         "updates",
         "pushes",
         "per worker",
+        "gradients",
         "staleness",
         "seconds",
     ]
@@ -104,6 +109,18 @@ def test_four_workers_reach_the_target_and_draw_a_picture(tmp_path):
     assert staleness(rows)[1] > 0
     assert re.fullmatch(r"\d+\.\d, after \d+\.\d to start", rows["seconds"])
     assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    record, weights = json.loads(kept.read_text()), dict(np.load(file))
+    assert rows["gradients"].startswith(f"{record['gradients']}, ")
+    assert record["options"]["num_workers"] == 4 and record["versions"]["ray"]
+    assert record["chosen"] == "--num-workers 4 --engine numpy"
+    last, mlp = record["points"][-1], model.load("mlp", "numpy")
+    assert mlp.accuracy(list(weights.values()), *digits[2:]) == last["accuracy"]
+    assert f"{last['seconds']:.1f}, " in rows["seconds"]
+    both = tmp_path / "both.svg"  # nothing is trained for it
+    assert parameter_server.main([f"--compare={kept}", f"--plot={both}"]) == 0
+    assert "<svg" in both.read_text()
+    both.write_text("{}")  # that is no record
+    assert parameter_server.main([f"--compare={both}", f"--plot={both}"]) == 2
 
 
 def test_tensorflow_workers_make_exactly_as_many_updates_as_asked():
@@ -189,7 +206,7 @@ class Training:
         self.output, self.error_output = folder / "output", folder / "errors"
         with self.output.open("w") as output, self.error_output.open("w") as errors:
             self.process = subprocess.Popen(
-                [*SCRIPT, "--engine=numpy", "--num-workers=2", "--num-updates=999999"],
+                [*SCRIPT, *LONG, f"--json={folder}/run.json"],
                 env=environment(),
                 stdout=output,
                 stderr=errors,
@@ -258,6 +275,8 @@ def test_ctrl_c_ends_everything_and_shows_what_was_reached(
     output, errors = training.output.read_text(), training.error_output.read_text()
     assert messages(errors) == ["Interrupted. What was reached:"]
     assert status == 130
+    record = json.loads((training.output.parent / "run.json").read_text())
+    assert (record["updates"] > 0) == (moment is Training.trains)
     if moment is Training.trains:
         rows = table(output)
         assert sum(per_worker(rows)) == int(rows["updates"]) > 0
@@ -274,7 +293,11 @@ def test_ctrl_c_ends_everything_and_shows_what_was_reached(
 def cluster():
     """Start a second Ray of four CPUs; yield its address and its folder."""
     folder = Path(tempfile.mkdtemp(dir="/tmp"))  # short: Ray's sockets are in it
-    ray_environment = environment(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0")
+    # As a user starts it who has used Ray before, which left a token in the home: then
+    # `ray start` lets in by it alone.
+    (folder / ".ray").mkdir()
+    (folder / ".ray" / "auth_token").write_text(secrets.token_hex(32))
+    ray_environment = environment(HOME=str(folder), RAY_USAGE_STATS_ENABLED="0")
     address = f"127.0.0.1:{unused_port()}"
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(
@@ -322,7 +345,11 @@ def test_an_address_trains_on_that_cluster_and_leaves_it_running(cluster):
     logs = folder / "session_latest" / "logs"
     assert not list(logs.glob("python-core-driver-*"))
     done = run(
-        "--engine=numpy", "--num-workers=2", "--num-updates=40", f"--address={address}"
+        "--engine=numpy",
+        "--num-workers=2",
+        "--num-updates=40",
+        f"--address={address}",
+        HOME=str(folder),
     )
     assert done.returncode == 0, done.stderr
     assert table(done.stdout)["updates"] == "40"

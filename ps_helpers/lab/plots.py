@@ -5,6 +5,7 @@ Matplotlib's settings stay as they are, and no display is needed: pyplot is not 
 
 import base64
 import io
+import itertools
 import os
 import sys
 import textwrap
@@ -36,6 +37,7 @@ COLOURS = {
     "stale-synchronous": "#E69F00",  # too pale on white: a line has a dark outline
     "backup workers": "#009E73",  # synchronous too, told apart by its line
 }
+OFFSET = {"textcoords": "offset points", "fontsize": 8}
 OUTLINE = [withStroke(linewidth=3.5, foreground="#222222")]
 LINES = {
     "one process": ":",
@@ -52,6 +54,7 @@ PHASES = {  # what a row of the timeline does; messages are grey, told apart by 
     for name, face, edge, hatch in (
         ("pull", "#E0E0E0", "#4D4D4D", "////"),
         ("compute", COLOURS["worker"], COLOURS["worker"], None),
+        ("sleep", "#FFFFFF", COLOURS["worker"], ".."),
         ("push", COLOURS["message"], COLOURS["message"], None),
         ("wait", "#FFFFFF", "#B0B0B0", None),
         ("dropped", "#DCECF7", COLOURS["worker"], "xx"),
@@ -160,24 +163,27 @@ def curves(x, lines, meaning, title="", **axes_options):
     return fig
 
 
-def events(log, calls=(), server="server"):
+def events(log, calls=(), server="server", slept=None):
     """Return who did what when, for `timeline`: tuples (row, phase, start, end).
 
     The log has a `Push` a step. A worker waits from the arrival of its push until
     one arrives whose ``go`` names it, and pulls from then on; where no ``go`` names
-    anybody, it waits until it asks. ``calls`` are a server's recorded calls.
+    anybody, it waits until it asks. ``calls`` are a server's recorded calls;
+    ``slept`` says of a push how many seconds its worker slept, after it had computed.
     """
     found, arrived, answered = [], {}, {}
     told = any(push.go for push in log)
     for push in sorted(log, key=lambda push: push.arrived):
         worker, row = push.worker, f"worker {push.worker}"
         asked, began, computed = push.times
+        awake = max(began, computed - slept(push)) if slept else computed
         if told:
             asked = answered.pop(worker, began)
         found += [
             (row, "wait", arrived.get(worker, asked), asked),
             (row, "pull", asked, began),
-            (row, "dropped" if push.dropped else "compute", began, computed),
+            (row, "dropped" if push.dropped else "compute", began, awake),
+            (row, "sleep", awake, computed),
             (row, "push", computed, push.arrived),
         ]
         arrived[worker] = push.arrived
@@ -241,19 +247,84 @@ def timeline(events, title="", milliseconds=None, ax=None, legend=True):
 
 
 @in_style
-def report(points, log, calls, meaning="asynchronous", steps=4):
+def report(record, events, steps=4):
     """Draw a run's learning curves above a stretch of the middle of its timeline.
 
-    The stretch is about as long as a worker needs for some steps.
+    ``record`` is what the run tells of itself; the stretch is about as long as a
+    worker needs for some steps. Waits that are too short to be seen are left out.
     """
-    num_workers = len({push.worker for push in log})
-    began, ended = min(push.times.began for push in log), log[-1].arrived
-    calls = [call for call in calls if began <= call[1] and call[2] <= ended]
-    seconds = steps * num_workers * (ended - began) / len(log)
+    fig = Figure((12, 6.75))  # of a slide
+    axes = fig.subplot_mosaic("abc;ddd", subplot_kw=STYLED)
+    draw_records([axes[name] for name in "abc"], {record["rule"]: record})
+    fig.suptitle(f"{record['chosen']}\n{result(record)}", fontsize=10)
+    began = min(start for row, _, start, _ in events if row.startswith("worker"))
+    ended = max(end for row, *_, end in events if row.startswith("worker"))
+    pushes = sum(phase == "push" for _, phase, *_ in events)
+    num_workers = len({row for row, *_ in events if row.startswith("worker")})
+    seconds = steps * num_workers * (ended - began) / pushes
     milliseconds = max(10, round(1000 * seconds))
-    fig = Figure((8, 6))
-    axes = fig.subplot_mosaic("ab;cc", subplot_kw=STYLED)
-    learning_curves({meaning: points}, "updates", axes=[axes["a"], axes["b"]])
+    inside = [e for e in events if began <= e[2] and e[3] <= ended]
+    seen = [e for e in inside if e[1] != "wait" or e[3] - e[2] > milliseconds / 2e6]
     title = f"{milliseconds} ms from the middle of the run"
-    timeline(events(log, calls), title, milliseconds, axes["c"])
+    timeline(seen, title, milliseconds, axes["d"])
+    for text in axes["d"].get_legend().get_texts():
+        if text.get_text() == "push":
+            text.set_text("push (message)")  # with its queue
     return fig
+
+
+@in_style
+def comparison(records):
+    """Draw the learning curves of several runs; ``records`` has each by its name."""
+    fig = Figure((12, 4.5))
+    draw_records(fig.subplots(1, 3, subplot_kw=STYLED), records)
+    lines = [f"{name}: {r['chosen']}; {result(r)}" for name, r in records.items()]
+    fig.suptitle("\n".join(lines), fontsize=9)
+    return fig
+
+
+def result(record):
+    """Return in words what a run has reached."""
+    last = record["points"][-1]
+    found = [f"{n} {last[n]:.3f}" for n in ("accuracy", "loss") if n in last]
+    found.append(f"{last['updates']} updates in {last['seconds']:.1f} s")
+    return (
+        ", ".join(found) + f", {record['gradients_per_second']:.0f} gradients a second"
+    )
+
+
+def draw_records(axes, records):
+    """Draw runs' loss, and accuracy, across updates and seconds, with their targets."""
+    for place, (ax, across, quantity) in enumerate(
+        zip(
+            axes,
+            ("updates", "updates", "seconds"),
+            ("loss", *2 * ["accuracy"]),
+            strict=True,
+        )
+    ):
+        for marker, (name, record) in zip(itertools.cycle(MARKERS), records.items()):
+            points = record["points"]
+            if quantity not in points[0]:
+                continue
+            outline = OUTLINE if record["rule"] == "stale-synchronous" else None
+            look = {"color": COLOURS[record["rule"]], "path_effects": outline}
+            ax.plot(
+                [p[across] for p in points],
+                [p[quantity] for p in points],
+                LINES[record["rule"]],
+                label=name,
+                **look,
+                marker=marker if len(records) > 1 else "",
+                markevery=max(1, len(points) // 8),
+            )
+            options = record["options"]
+            if quantity == "accuracy" and options["num_updates"] is None:
+                target = options["target_accuracy"]
+                ax.axhline(target, color=COLOURS["message"], linewidth=0.8)
+                ax.annotate("target", (0, target), xytext=(3, -11), **OFFSET)
+        ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
+        if quantity == "accuracy":
+            ax.set_ylim(0, 1)
+        if place == 0 and ax.lines:
+            ax.legend()
