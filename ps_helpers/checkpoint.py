@@ -100,7 +100,8 @@ def read(path):
 
 def saved(folder, server=0):
     """Return {version: path} of a server's checkpoints, the oldest first."""
-    names = [re.fullmatch(rf"server{server}-(\d+)\.npz", n) for n in os.listdir(folder)]
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    names = [re.fullmatch(rf"server{server}-(\d+)\.npz", name) for name in names]
     return dict(sorted((int(n[1]), Path(folder, n[0])) for n in names if n))
 
 

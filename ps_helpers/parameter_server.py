@@ -21,7 +21,7 @@ from ps_helpers import store
 from ps_helpers.endpoint import connect
 from ps_helpers.lab import data, model, session
 from ps_helpers.settings import RULES, Settings
-from ps_helpers.team import Team, TrainingError
+from ps_helpers.team import Team, TrainingError, states
 from ps_helpers.training import Run
 from ps_helpers.worker import Learner, work
 
@@ -39,12 +39,18 @@ def worker_task(ps, worker, shard, settings, steps=()):
     return work(connect(ps, worker, shapes, classifier.borrow, steps), learner)
 
 
+def tell(sentence):
+    """Print a sentence beside the progress bar."""
+    tqdm.write(f"parameter_server: {sentence}", file=sys.stderr)
+
+
 def train(settings, run):
     """Train until the target accuracy or the number of updates is reached.
 
     Fills the run as it goes, so that an interrupted run keeps what it reached.
     Raises TrainingError when training cannot go on.
     """
+    states(settings)  # what cannot be resumed is refused before anything starts
     dataset = data.load(settings.data, settings.seed)
     shards = data.shards(*dataset[:2], settings.team, settings.seed)
     # The driver only evaluates: NumPy will do, unless there is a convolution.
@@ -57,7 +63,7 @@ def train(settings, run):
     num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
     session.start(settings.team, settings.engine, settings.address, num_bytes)
     weights = dict(zip(classifier.keys, initial, strict=True))
-    team, reached = Team(settings, weights, shards, worker_task), False
+    team, reached = Team(settings, weights, shards, worker_task, tell=tell), False
     with tqdm(total=settings.num_updates, unit=" updates", desc="starting") as bar:
         for report in team.reports(lambda: run.pause):
             if reached:  # what was under way still counts, and is not evaluated
