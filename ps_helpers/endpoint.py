@@ -6,6 +6,7 @@ nothing left to do; ``push(step, times)`` sends the update, and is answered by t
 pull. Notebook 03 builds the first.
 """
 
+import math
 import time
 from typing import NamedTuple
 
@@ -99,6 +100,34 @@ class Sharded:
             endpoint.push(step, times)
 
 
+class Level(Sharded):
+    """Several endpoints, of which some may lack the last steps of a worker.
+
+    It has died between two sends, or servers go on from checkpoints of different
+    updates: steps that some lack are done again, before any server is asked what is
+    next, and the servers that have them let them pass.
+    """
+
+    def __init__(self, endpoints, sharing, worker):
+        super().__init__(endpoints, sharing.layout)
+        self.servers = sharing.servers
+        steps = [report.steps.get(worker, 0) for report in self.reports()]
+        self.missing = iter(range(min(steps), max(steps)))
+
+    def reports(self):
+        """Return what all servers report, without their logs."""
+        calls = [ps.report.remote(math.inf) for ps in self.servers]
+        return [ray.get(call) for call in calls]
+
+    def pull(self):
+        """Return the weights for a step that some lack, or what to go on with."""
+        for step in self.missing:
+            reports = self.reports()
+            weights = self.layout.join([report.weights for report in reports])
+            return Pulled(weights, min(report.version for report in reports), step)
+        return super().pull()
+
+
 class Sharing(NamedTuple):
     """Servers that share the weights out, and how."""
 
@@ -115,7 +144,7 @@ def connect(ps, worker, shapes, borrow=np.asarray, steps=()):
     """
     if isinstance(ps, Sharing):
         parts = zip(ps.servers, ps.layout.parts(), strict=True)
-        return Sharded([connect(s, worker, part) for s, part in parts], ps.layout)
+        return Level([connect(s, worker, part) for s, part in parts], ps, worker)
     if hasattr(ps, "address"):  # a `MemoryGate`
         return SharedMemory(ray.get(ps.address.remote()), worker, borrow)
     if hasattr(ps, "push_then_pull"):

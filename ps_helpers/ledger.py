@@ -67,6 +67,12 @@ class Ledger:
         self.forgotten += len(self.log) == self.log.maxlen
         self.log.append(push)
 
+    def drop(self, workers):
+        """Note of these workers' last pushes that they count for nothing after all."""
+        last = {push.worker: i for i, push in enumerate(self.log)}
+        for i in {last[w] for w in workers if w in last}:
+            self.log[i] = self.log[i]._replace(dropped=True)
+
     @property
     def num_pushes(self):
         """Return how many pushes there were, those that are forgotten included."""

@@ -46,6 +46,9 @@ class Report(NamedTuple):
     weights: list
     log: list  # the pushes from the number on that was asked for
     num_pushes: int = 0  # so far; a log of more has forgotten the first
+    steps: dict = {}  # worker -> its next step
+    computing: frozenset = frozenset()  # workers that a push is awaited of
+    warning: str = ""  # why the last checkpoint was not written
 
 
 def seconds(log):

@@ -19,16 +19,28 @@ class Server:
 
     ``optimizer`` makes an update of what is pushed; without one updates are pushed.
     It ends after ``num_updates``, and at first lets nobody go before so many workers
-    as ``quorum`` says have joined.
+    as ``quorum`` says have joined. A ``keeper`` saves its state, and from a ``state``
+    it goes on, without a quorum.
     """
 
-    def __init__(self, store, rule, optimizer=None, num_updates=math.inf, quorum=0):
+    def __init__(
+        self,
+        store,
+        rule,
+        optimizer=None,
+        num_updates=math.inf,
+        quorum=0,
+        keeper=None,
+        state=None,
+    ):
         self.store, self.rule, self.optimizer = store, rule, optimizer
-        self.num_updates, self.quorum = num_updates, quorum
+        self.num_updates, self.quorum, self.keeper = num_updates, quorum, keeper
         self.keys, self.ledger = list(store.weights), Ledger()
         self.pending = {}  # worker -> its update, until it is applied or dropped
         self.ready = []  # who may go on, and is not needed now
         self.sums = None  # arrays of the server's own, for means
+        if state:
+            self.restore(state)
 
     @property
     def over(self):
@@ -73,9 +85,13 @@ class Server:
         return self.settle(apply, go)
 
     def leave(self, worker):
-        """Count a worker out; return who may pull now that nobody waits for it."""
-        self.pending.pop(worker, None)
+        """Count a worker out; return who may pull now that nobody waits for it.
+
+        An update of its that is pending counts with its round all the same.
+        """
         self.ledger.leave(worker)
+        if worker in self.pending:  # the rule hears of it when the round is full
+            return self.settle([], [])
         apply, go = self.rule.leave(worker)
         if self.quorum:  # all that are still awaited have not begun
             self.quorum -= 1
@@ -99,7 +115,12 @@ class Server:
                 go_on.append(w)
             else:  # the others bring all that is missing, unless they leave
                 self.ready.append(w)
-        return [*go_on, *self.sent_home()]
+        go_on += self.sent_home()
+        if apply and self.keeper and not self.pending:
+            self.keeper.keep(self)  # before anybody has an answer
+        for w in set(apply) & self.ledger.left:
+            go_on += self.settle(*self.rule.leave(w))
+        return go_on
 
     def lacks_updates(self):
         """Return whether more updates are needed than are under way."""
@@ -114,6 +135,9 @@ class Server:
         unneeded = set(self.ledger.waiting)
         if self.ledger.computing():  # a round may still be filled
             unneeded -= set(self.pending)
+        else:
+            self.ledger.drop(self.pending)
+            self.pending.clear()
         for w in unneeded:
             self.ledger.leave(w)
         return sorted(unneeded)
@@ -145,11 +169,19 @@ class Server:
 
     def report(self, start=0):
         """Return a `Report` with the log from a number on."""
-        weights, log = self.store.pull(self.keys), self.ledger.since(start)
-        return Report(self.store.version, weights, log, self.ledger.num_pushes)
+        weights, ledger = self.store.pull(self.keys), self.ledger
+        return Report(
+            self.store.version,
+            weights,
+            ledger.since(start),
+            ledger.num_pushes,
+            dict(ledger.steps),
+            ledger.held.keys() - ledger.waiting,
+            self.keeper.warning if self.keeper else "",
+        )
 
     def state(self):
-        """Return all that a new server needs to go on: room for checkpoints.
+        """Return all that a new server needs to go on.
 
         Raises RuntimeError while updates are pending, as in the middle of a round.
         """
@@ -167,14 +199,18 @@ class Server:
     def restore(self, state):
         """Go on from a state that another server was in; everybody joins again.
 
-        Who does not come back must be counted out, or others may wait for it.
+        Who does not come back must be counted out, or others may wait for it. Raises
+        ValueError for a state that is not of such a server.
         """
         state = copy.deepcopy(state)
+        require_fit(self.store.weights, self.keys, [*state["weights"].values()])
+        for name, part in {"rule": self.rule, "optimizer": self.optimizer}.items():
+            own, new = vars(part) if part else {}, state[name]
+            if own.keys() - new.keys() or not all(hasattr(part, key) for key in new):
+                raise ValueError(f"the state is of another {name}: it has {[*new]}")
+            own.update(new)
         for key, weight in state["weights"].items():
             self.store.weights[key][...] = weight
         self.store.version = state["version"]
-        vars(self.rule).update(state["rule"])
-        if self.optimizer:
-            vars(self.optimizer).update(state["optimizer"])
         self.ledger, self.pending, self.ready, self.quorum = Ledger(), {}, [], 0
         self.ledger.steps.update(state["steps"])

@@ -26,8 +26,11 @@ RULES = {  # name -> what figures call it, and how it is made of settings
     "backup": ("backup workers", lambda s: Synchronous(s.num_workers)),
 }
 ENDINGS = {"save": (".npz",), "json": (".json",), "plot": (".png", ".svg", ".pdf")}
-FILES = "save json compare plot address"  # options that change no result
+FILES = """save json compare plot address checkpoint checkpoint_every
+    checkpoint_failure resume""".split()  # options that change no result
 SLOW_CHANCE = 0.1  # of a step, with a straggler
+IDENTITY = """data model hidden seed optimizer batch_size local_steps num_servers
+    num_workers backup_workers consistency lead""".split()
 HELP = """
 num_workers      how many workers train at the same time
 target_accuracy  stop when this share of the test images is classified rightly
@@ -53,6 +56,10 @@ json             write options, versions, learning curve, counts and rates to a 
 compare          train nothing: draw the runs that --json has kept in FILEs into one --plot
 straggler        make every worker slow now and then: one step in ten takes MS milliseconds longer
 address          train on the Ray cluster at this address instead of on this machine
+checkpoint       save the servers in this folder; when one is killed, all go on from there
+checkpoint_every updates between two checkpoints; with 1 no step that was answered is done again
+checkpoint_failure  what a server does that cannot save: stop the run, or warn and go on
+resume           go on from the newest checkpoint, with the options of the run that was saved
 plot             write learning curves and a timeline to a .png, .svg or .pdf file
 """  # noqa: E501
 HELP = dict(line.split(maxsplit=1) for line in HELP.strip().splitlines())
@@ -99,8 +106,14 @@ class Settings:
     compare: Path | None = option(None, metavar="FILE", nargs="+")
     straggler: float = option(0, 0, 60_000, metavar="MS")
     address: str | None = option(None, metavar="HOST:PORT")
+    checkpoint: Path | None = option(None, metavar="FOLDER")
+    checkpoint_every: int = option(100, 1)
+    checkpoint_failure: str = option("stop", choices=("stop", "warn"))
+    resume: bool = option(False)
     plot: Path | None = option(None, metavar="FILE")
     # From here on: no options, for notebooks.
+    replace: int = 3  # deaths in a row after which a worker is counted out
+    deadline: float = math.inf  # seconds for a step; who takes longer is let go
     delays: object = field(default=None, compare=False)  # seconds by worker and step
     patience: float = 120  # seconds in which something must move
 
@@ -110,6 +123,8 @@ class Settings:
         for name, endings in ENDINGS.items():
             if getattr(self, name) is not None:
                 require_file(name, Path(getattr(self, name)), endings)
+        if self.checkpoint is not None:
+            require_folder(Path(self.checkpoint))
         several, local = self.num_servers > 1, self.local_steps > 1
         for reason, conflict in {
             "--fast: processes share memory on one machine only; leave --address out": (
@@ -129,6 +144,9 @@ class Settings:
             ),
             "--compare: it needs --plot FILE, for the picture": (
                 self.compare and not self.plot
+            ),
+            "--resume: say where the checkpoints are, with --checkpoint FOLDER": (
+                self.resume and self.checkpoint is None
             ),
             "--model: the cnn needs --engine tensorflow; NumPy cannot convolve": (
                 self.model == "cnn" and self.engine == "numpy"
@@ -183,6 +201,11 @@ class Settings:
         in_rounds = self.consistency in ("sync", "backup")
         return 1 if in_rounds or self.local_steps == 1 else 1 / self.num_workers
 
+    def identity(self):
+        """Return, by option, what a run shares with the one that it resumes."""
+        own = {flag(f): getattr(self, f.name) for f in options() if f.name in IDENTITY}
+        return own | {"--learning-rate": self.rate, "--outer-rate": self.outer}
+
     def rule(self):
         """Return the rule of waiting that was chosen."""
         return RULES[self.consistency][1](self)
@@ -200,9 +223,7 @@ class Settings:
 
     def chosen(self):
         """Return the number of workers and all that is no default, as options."""
-        found = {
-            f: getattr(self, f.name) for f in options() if f.name not in FILES.split()
-        }
+        found = {f: getattr(self, f.name) for f in options() if f.name not in FILES}
         return " ".join(
             flag(f)
             if value is True
@@ -297,3 +318,11 @@ def require_file(name, path, endings):
         raise ValueError(f"--{name}: there is no folder {path.parent}")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise ValueError(f"--{name}: {path} cannot be written")
+
+
+def require_folder(path):
+    """Raise ValueError unless checkpoints can be written to this folder."""
+    if not path.is_dir() and (path.exists() or not path.parent.is_dir()):
+        raise ValueError(f"--checkpoint: {path} is no folder, and cannot be made one")
+    if not os.access(path if path.is_dir() else path.parent, os.W_OK):
+        raise ValueError(f"--checkpoint: {path} cannot be written to")

@@ -141,14 +141,21 @@ class Hub:
                 self.take(ready.data, ready.fileobj)
 
     def take(self, worker, connection):
-        """Take a worker's push, or note that its process has ended."""
-        try:
+        """Take a worker's push, or note that its process has ended.
+
+        Who has died stays a member until somebody counts it out or takes its place.
+        """
+        step, known = None, self.connections.get(worker) is connection
+        with suppress(EOFError, OSError):
             step, times = connection.recv()
-        except (EOFError, OSError):
+        if step is None or not known:
+            with suppress(OSError):
+                connection.send(None)  # somebody has taken its place
             self.selector.unregister(connection)
-            if self.connections[worker] is connection:  # nobody has taken its place
+            connection.close()
+            if known:
+                del self.connections[worker]
                 self.wire.release(worker)
-                self.let_go(self.server.leave(worker))
             return
         self.wire.release(worker)
         update = self.wire.update_of(worker)

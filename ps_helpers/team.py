@@ -2,16 +2,20 @@
 
 import math
 import time
+from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 import ray
 
+from ps_helpers.checkpoint import Keeper, newest
 from ps_helpers.endpoint import Sharing
 from ps_helpers.gate import GateActor
 from ps_helpers.layout import Layout, by_ranges
 from ps_helpers.shared_memory import MemoryGate
 
 ANSWER_SECONDS = 120  # a server that takes longer is given up
+END_SECONDS = 10  # in which a task ends by itself when its server has gone
 MemoryGateActor = ray.remote(num_cpus=0)(MemoryGate)
 
 
@@ -19,34 +23,87 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says what to do."""
 
 
+class ServerLost(TrainingError):
+    """A server has died, or does not answer."""
+
+
+def states(settings):
+    """Return the servers' states that a run begins with, None for new ones.
+
+    Also returns sentences on files that were passed over. Raises ValueError, which
+    names the option, where there is no state to resume, or one of another training.
+    """
+    folder, states = settings.checkpoint, [None] * settings.num_servers
+    if not folder:
+        return states, []
+    states, damage = newest(folder, settings.num_servers)
+    if not settings.resume and (damage or any(states)):
+        raise ValueError(f"--checkpoint: {folder} is in use: add --resume")
+    if settings.resume and None in states:
+        raise ValueError(f"--resume: there is no whole checkpoint in {folder}")
+    for state in filter(None, states):
+        for option, value in settings.identity().items():
+            saved = dict(state.get("settings", ())).get(option)
+            if saved != value:
+                reason = f"{folder} was made with {option} {saved}, not {value}"
+                raise ValueError(f"--resume: the checkpoint in {reason}")
+    return states, damage
+
+
 class Team:
     """The servers and the workers of a training.
 
     ``weights`` are the first ones by key. ``task`` is started for each worker as
     ``task.remote(servers, worker, shard, settings)``. A ``rule`` takes the place of
-    the settings' own. Raises ValueError for a rule that no server can follow, and for
-    several servers with an optimizer that needs whole arrays.
+    the settings' own. ``events`` are (seconds, sentence) of what has died and come
+    back; each sentence is also given to ``tell``. Raises ValueError for a rule that no
+    server can follow, and for several servers with an optimizer that needs whole
+    arrays.
     """
 
-    def __init__(self, settings, weights, shards, task, rule=None):
+    def __init__(self, settings, weights, shards, task, rule=None, tell=str):
         self.settings, self.shards, self.task = settings, shards, task
+        self.tell, self.events = tell, []
+        self.weights, self.rule = weights, rule or settings.rule()
         self.running = {}  # a task's reference -> its worker
+        self.members = set()  # workers that are to be there
         self.noted = 0  # pushes of the first server's log that were reported
-        self.servers, self.to = self.start_servers(weights, rule or settings.rule())
+        self.deaths = Counter()  # of each since it last did something
+        self.since = {}  # (worker, step) -> when it was first seen to compute it
+        self.warning, self.stopped = "", False
+        self.servers, self.to = self.start_servers(*states(settings))
         self.grow(range(len(shards)))
 
-    def start_servers(self, weights, rule):
+    def parts(self, number, state):
+        """Return what a server is made of, beside its store."""
+        settings, keeper, first = self.settings, None, {}
+        if settings.checkpoint:
+            strict = settings.checkpoint_failure == "stop"
+            more = {"settings": settings.identity()}
+            folder, every = settings.checkpoint.absolute(), settings.checkpoint_every
+            keeper = Keeper(folder, every, number, strict, more)
+        if number == 0:
+            first = {"num_updates": settings.num_updates or settings.max_updates}
+        own = {"rule": self.rule, "optimizer": settings.make_optimizer()}
+        quorum = len(self.members or self.shards)
+        return own | {"quorum": quorum, "keeper": keeper, "state": state} | first
+
+    def start_servers(self, states, damage):
         """Return the servers' handles, and what a worker connects to."""
         settings, make = self.settings, self.settings.make_optimizer
-        if not isinstance(weights, dict):
-            raise TypeError(f"weights are a dictionary by key, not {type(weights)}")
-        if isinstance(rule, type):
-            raise TypeError(f"make an object of it: {rule.__name__}(…)")
-        if not rule.live:
-            raise ValueError(f"{type(rule).__name__} is for the simulator only")
-        parts = {"rule": rule, "optimizer": make(), "quorum": len(self.shards)}
-        first = parts | {"num_updates": settings.num_updates or settings.max_updates}
-        keys, values = list(weights), list(weights.values())
+        if not isinstance(self.weights, dict):
+            kind = type(self.weights)
+            raise TypeError(f"weights are a dictionary by key, not {kind}")
+        if isinstance(self.rule, type):
+            raise TypeError(f"make an object of it: {self.rule.__name__}(…)")
+        if not self.rule.live:
+            raise ValueError(f"{type(self.rule).__name__} is for the simulator only")
+        for sentence in damage:
+            self.note(sentence)
+        if states[0]:
+            self.note(f"training goes on from update {states[0]['version']}.")
+        keys, values = list(self.weights), list(self.weights.values())
+        first = self.parts(0, states[0])
         if settings.fast:
             server = MemoryGateActor.remote(keys, values, first, len(self.shards))
             return [server], server
@@ -55,7 +112,7 @@ class Team:
             return [server], server
         if make() and not make().elementwise:
             raise ValueError(f"{type(make()).__name__} needs whole arrays: one server")
-        shapes = {key: np.shape(value) for key, value in weights.items()}
+        shapes = {key: np.shape(value) for key, value in self.weights.items()}
         sizes = {key: math.prod(shape) for key, shape in shapes.items()}
         layout = Layout(
             by_ranges(sizes, settings.num_servers), shapes, settings.num_servers
@@ -63,10 +120,15 @@ class Team:
         # The first server alone counts, and sends home: so all get the same pushes.
         pieces = zip(layout.names, layout.split(values), strict=True)
         servers = [
-            GateActor.remote(names, mine, parts if i else first)
+            GateActor.remote(names, mine, self.parts(i, states[i]))
             for i, (names, mine) in enumerate(pieces)
         ]
         return servers, Sharing(servers, layout)
+
+    def note(self, sentence):
+        """Note what has happened, and when."""
+        self.events.append((time.time(), sentence))
+        self.tell(sentence)
 
     def grow(self, workers):
         """Start these workers; one that was here before goes on where it stood."""
@@ -74,29 +136,84 @@ class Team:
             shard = self.shards[worker]
             call = self.task.remote(self.to, worker, shard, self.settings)
             self.running[call] = worker
+            self.members.add(worker)
 
     def shrink(self, workers):
         """Count these workers out: nobody waits for them, and each is sent home."""
         for worker in workers:
+            self.members.discard(worker)
             self.ask(*(ps.leave.remote(worker) for ps in self.servers))
+
+    def replace(self, worker, reason):
+        """Start a worker that has died in its place, or go on without it.
+
+        Nobody has heard of its death: a round waits for who takes its place.
+        """
+        self.deaths[worker] += 1
+        if self.deaths[worker] <= self.settings.replace:
+            self.note(f"worker {worker} has died and is started again: {reason}")
+            return self.grow([worker])
+        self.note(f"worker {worker} has died and is counted out: {reason}")
+        self.shrink([worker])
+        if not self.members:
+            raise TrainingError(f"worker {worker} failed: {reason}")
+
+    def let_go_of_late(self, report):
+        """Count out, and kill, who computes a step for longer than the deadline."""
+        now, seconds = time.monotonic(), self.settings.deadline
+        steps = [(worker, report.steps[worker]) for worker in report.computing]
+        self.since = {it: self.since.get(it, now) for it in steps}
+        for worker, step in [it for it in steps if now - self.since[it] > seconds]:
+            self.note(f"worker {worker} has taken {seconds} s for step {step}: let go")
+            self.shrink([worker])
+            for task in [t for t, w in self.running.items() if w == worker]:
+                ray.cancel(task, force=True)  # when it has ended it is replaced
+
+    def recover(self, error):
+        """Start servers and workers again from a checkpoint; return its version."""
+        self.deaths["server"] += 1
+        if not self.settings.checkpoint or self.deaths["server"] > 3:
+            raise error
+        self.kill(END_SECONDS)
+        self.note(str(error))
+        found, damage = newest(self.settings.checkpoint, self.settings.num_servers)
+        self.servers, self.to = self.start_servers(found, damage)
+        self.running, self.noted, self.since = {}, 0, {}
+        self.grow(sorted(self.members))
+        known = {worker for state in filter(None, found) for worker in state["steps"]}
+        with suppress(ServerLost):  # then it is recovered from again
+            self.shrink(known - self.members)
+        if self.stopped:
+            self.stop()
+        return found[0]["version"] if found[0] else 0
 
     def reports(self, seconds=1):
         """Yield a `Report` about that often until all workers have gone home.
 
         ``seconds`` is a number, or a function that returns one. A report has the
         updates that all servers have, and the pushes since the last report. Raises
-        TrainingError, in a sentence, where a worker or server has failed or nothing
-        has moved for settings.patience seconds. When the caller stops asking, by an
-        error or an interrupt, what still runs is killed.
+        TrainingError, in a sentence, where a worker's code or a server has failed or
+        nothing has moved for settings.patience seconds. When the caller stops asking,
+        by an error or an interrupt, what still runs is killed.
         """
         last, moved = 0, time.time()
         try:
-            while self.running:
+            while self.members.intersection(self.running.values()):
                 pause = seconds() if callable(seconds) else seconds
-                self.take_off_finished(pause)
-                report = self.report()
+                try:
+                    self.take_off_finished(pause)
+                    report = self.report()
+                    self.let_go_of_late(report)
+                except ServerLost as error:
+                    last, moved = self.recover(error), time.time()
+                    continue
+                if report.warning not in ("", self.warning):
+                    self.note(report.warning)
+                self.warning = report.warning
                 if report.log or report.version > last:
                     moved, last = time.time(), report.version
+                    for name in {"server", *(push.worker for push in report.log)}:
+                        self.deaths.pop(name, None)
                     yield report
                 elif time.time() > moved + self.settings.patience:
                     raise TrainingError(self.stuck(last))
@@ -122,10 +239,12 @@ class Team:
             worker = self.running.pop(task)
             try:
                 ray.get(task)
-            except ray.exceptions.RayError as error:
+            except ray.exceptions.RayTaskError as error:
                 self.report()  # where a server has failed, that is the reason
                 reason = f"worker {worker} failed: {first_line(error)}"
                 raise TrainingError(reason) from error
+            except ray.exceptions.RayError as error:  # its process has died
+                self.replace(worker, first_line(error))
 
     def report(self):
         """Return a `Report` of all servers, with the pushes since the last one."""
@@ -147,27 +266,37 @@ class Team:
         return reports[0]._replace(version=min(versions), weights=weights)
 
     def ask(self, *calls):
-        """Return the servers' answers; raise TrainingError if one has died."""
+        """Return the servers' answers; raise ServerLost if one has died."""
         try:
             return ray.get(list(calls), timeout=ANSWER_SECONDS)
         except ray.exceptions.GetTimeoutError as error:
-            raise TrainingError("a server does not answer: run it again.") from error
+            raise ServerLost("a server does not answer: run it again.") from error
         except ray.exceptions.RayError as error:
-            raise TrainingError(f"the server failed: {first_line(error)}") from error
+            lost = isinstance(error, ray.exceptions.RayActorError)
+            kind = ServerLost if lost else TrainingError
+            raise kind(f"the server failed: {first_line(error)}") from error
 
     def stop(self):
         """Send every worker home with its next push."""
-        self.ask(self.servers[0].stop.remote())
+        self.stopped = True
+        with suppress(ServerLost):  # then `recover` does it
+            self.ask(self.servers[0].stop.remote())
 
     def recorded_calls(self):
         """Return when the first server was at work: (what, start, end)."""
         return self.ask(self.servers[0].recorded_calls.remote())[0]
 
-    def kill(self):
-        """End servers and workers at once."""
+    def kill(self, seconds=1):
+        """End servers, and workers that have not ended by themselves in some seconds.
+
+        Most fail at once without their servers, and Ray uses their processes again.
+        It cannot end by force (Ray 2.60) what is just about to end.
+        """
         for ps in self.servers:
             ray.kill(ps)
-        for task in self.running:
+        if tasks := list(self.running):
+            _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=seconds)
+        for task in tasks:
             ray.cancel(task, force=True)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import sys
 import time
 from collections import Counter, deque
 from importlib import metadata
@@ -160,6 +161,11 @@ class Run:
         delays, local = self.settings.delays_of(push.worker), self.settings.local_steps
         steps = range(push.step * local, (push.step + 1) * local)
         return sum(delays[step % len(delays)] for step in steps)
+
+
+def tell(sentence):
+    """Print a sentence beside the progress bar."""
+    tqdm.write(f"parameter_server: {sentence}", file=sys.stderr)
 
 
 def follow(team, run, classifier, test):

@@ -12,7 +12,8 @@ from ps_helpers import parameter_server
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "ps_helpers"
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 # What each module may import of ours; lab, checks and tools stand for all in them.
 IMPORTS = {
@@ -25,12 +26,13 @@ IMPORTS = {
     "optimizers": "store",
     "layout": "store",
     "worker": "records table",
+    "checkpoint": "",
     "server": "store ledger records",
     "simulator": "server store records rules",
     "gate": "server store",
     "shared_memory": "server store records table",
     "endpoint": "records layout shared_memory",
-    "team": "gate shared_memory endpoint layout records",
+    "team": "gate shared_memory endpoint layout records checkpoint",
     "settings": "rules optimizers __version__",
     "training": "team records settings lab __version__",
     "own_model": "endpoint settings team training worker lab",
@@ -122,7 +124,7 @@ def stripped(text):
 @pytest.mark.parametrize("file", known(["README"]))
 def test_readme_shows_the_push_and_the_loop_as_they_stand_in_the_files(file):
     code = "\n".join(stripped(path.read_text()) for path in names().values())
-    shown = [block for block in BLOCKS if re.search(r"^ *def ", block, re.M)]
+    shown = re.findall(r"<!-- core: [^\n]*\n```python\n(.*?)```", README, re.S)
     assert {*re.findall(r"def (\w+)", "".join(shown))} >= {"push", "work"}
     assert not [block for block in shown if stripped(block) not in code]
 

@@ -1,0 +1,160 @@
+"""Kill workers and servers of a team at chosen moments, and count what was counted.
+
+Every step of every worker has a place of its own in the weights, to which it adds 1.
+So the weights of a run say which steps were counted, and how often.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import ray
+
+from ps_helpers.endpoint import connect
+from ps_helpers.settings import Settings
+from ps_helpers.team import Team
+from ps_helpers.worker import work
+
+WORKERS, STEPS = 4, 3000
+PARTS = "abc"  # on each of three servers one
+WEIGHTS = {key: np.zeros((WORKERS, STEPS), np.float32) for key in PARTS}
+WAYS = {
+    "messages": {},
+    "shared memory": {"fast": True},
+    "three servers": {"num_servers": 3},
+}
+SHARES = {"async": 1, "ssp": 1, "sync": 1 / WORKERS}  # of an update, one push
+
+
+class Counting:
+    """Add 1 to a step's own place in each of the weights, after some time."""
+
+    def __init__(self, worker, seconds):
+        self.worker, self.seconds = worker, seconds
+
+    def compute(self, pulled, into):
+        time.sleep(self.seconds)
+        for place in into:
+            place[...] = 0
+            place[self.worker, pulled.step % STEPS] = 1
+
+
+def make_task(folder, seconds=0.002):
+    """Return a task that counts, and leaves its process number in a folder."""
+
+    @ray.remote(max_retries=0)
+    def counting_task(ps, worker, shard, settings):
+        Path(folder, f"worker{worker}").write_text(str(os.getpid()))
+        shapes = {key: weight.shape for key, weight in WEIGHTS.items()}
+        return work(connect(ps, worker, shapes), Counting(worker, seconds))
+
+    return counting_task
+
+
+def start(folder, way, rule="async", seconds=0.002, **chosen):
+    """Start a team that counts and saves its servers in a folder."""
+    pids, saved = Path(folder, "pids"), Path(folder, "saved")
+    pids.mkdir(exist_ok=True)
+    own = {"num_workers": WORKERS, "consistency": rule, "checkpoint": saved}
+    settings = Settings(**own | WAYS[way] | chosen)
+    return Team(settings, WEIGHTS, [None] * WORKERS, make_task(pids, seconds))
+
+
+def server_pid(ps):
+    return ray.get(ps.__ray_call__.remote(lambda gate: os.getpid()), timeout=60)
+
+
+def set_trap(gate, moment):
+    """Let the process of a server kill itself when it comes to a moment."""
+    from ps_helpers import checkpoint
+    from ps_helpers.server import Server
+
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    push, replace = Server.push, os.replace
+    if moment == "before a push":
+        Server.push = die
+    elif moment == "after a push":  # applied, saved, and not answered
+        Server.push = lambda *arguments: (push(*arguments), die())
+    elif moment == "with half a file":
+        checkpoint.os.fsync = lambda file: (os.ftruncate(file, 5000), die())
+    elif moment == "before the new name":
+        checkpoint.os.replace = die
+    elif moment == "after the new name":
+        checkpoint.os.replace = lambda *names: (replace(*names), die())
+
+
+TRAPS = (
+    "before a push",
+    "after a push",
+    "with half a file",
+    "before the new name",
+    "after the new name",
+)
+
+
+def kill(team, folder, what, rng):
+    """Kill a worker or a server, or let a server kill itself in its next push."""
+    servers = team.servers
+    if what == "worker":
+        worker = int(rng.choice(sorted(team.members)))
+        path = Path(folder, "pids", f"worker{worker}")
+        if path.exists():
+            signal_if_there(int(path.read_text()))
+        return
+    ps = servers[rng.integers(len(servers))]
+    try:
+        if what == "server":
+            signal_if_there(server_pid(ps))
+        elif what == "ray.kill":
+            ray.kill(ps)
+        else:
+            ray.get(ps.__ray_call__.remote(set_trap, what), timeout=60)
+    except ray.exceptions.RayError:
+        pass  # it is dead already
+
+
+def signal_if_there(pid, number=signal.SIGKILL):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def counts(team, report):
+    """Return how often each step was counted, by part of the weights."""
+    share = SHARES[team.settings.consistency]
+    return np.array(report.weights) / share
+
+
+def assert_each_once(team, report, num_updates):
+    """Assert that of each worker's steps the first so many were counted, and once."""
+    assert report.version == num_updates
+    for part in counts(team, report):
+        done = part.sum(axis=1).astype(int)
+        np.testing.assert_array_equal(part, np.arange(STEPS) < done[:, None])
+        assert part.sum() == num_updates / SHARES[team.settings.consistency]
+
+
+def run(folder, way, rule, kills, seed=0, num_updates=400, pause=0.05, **chosen):
+    """Train to the end with these kills; return the team and seconds to recover."""
+    rng = np.random.default_rng(seed)
+    team = start(folder, way, rule, num_updates=num_updates, **chosen)
+    kills, seconds, killed, report = list(kills), [], 0, None
+    next_kill = rng.integers(20, 60)  # pushes after which it comes
+    pushes = 0
+    for report in team.reports(pause):
+        if report.log and killed:
+            seconds.append(time.time() - killed)
+            killed = 0
+        pushes += len(report.log)
+        if kills and pushes >= next_kill and report.log:
+            pushes, next_kill = 0, rng.integers(20, 60)
+            time.sleep(rng.random() * 0.02)
+            kill(team, folder, kills.pop(0), rng)
+            killed = time.time()
+    assert not kills, f"the run was over before {kills}"
+    return team, report, seconds
