@@ -32,7 +32,7 @@ RESULT = "return unique, totals → "
     calls=[
         (np.array([7, 5, 7]), np.array([[1.0, 0.5], [2.0, -1.0], [4.0, 0.25]])),
         drawn(0, [5, 5, 5, 5], 2, np.float32),
-        drawn(1, [900_000_000_000, 3, 12, 3, 0, 12, 3], 3),
+        drawn(1, [4 * 10**18, 3, 12, 3, 0, 12, 3], 3),
         drawn(2, [2, 1, 0], 4),
         drawn(3, [4], 1, np.float32),
         drawn(4, [*range(12, 0, -1), *range(0, 24, 2), 7, 7, 7], 5),
@@ -48,13 +48,12 @@ RESULT = "return unique, totals → "
             f"{RESULT} return unique, totals / count[:, np.newaxis]"
         ],
         "the sums stand in another order than the rows": [
-            f"{RESULT} return unique, totals[::-1]"
+            f"{RESULT} return unique, totals[::-1]",
+            f"{RESULT} return unique, totals[np.argsort(first)]",
         ],
-        "rows must rise, not stand in the order in which they come": [
-            f"{RESULT} o = np.argsort(first); return unique[o], totals[o]"
-        ],
-        "rows must rise, and yours fall": [
-            f"{RESULT} return unique[::-1], totals[::-1]"
+        "rows must rise: the smallest comes first": [
+            f"{RESULT} o = np.argsort(first); return unique[o], totals[o]",
+            f"{RESULT} return unique[::-1], totals[::-1]",
         ],
         "each row's numbers are added up to one; keep the columns apart": [
             f"{RESULT} return unique, totals.sum(axis=1, keepdims=True)"
@@ -68,6 +67,7 @@ RESULT = "return unique, totals → "
             f"{RESULT} return unique, np.rint(totals)"
         ],
     },
+    raises=[(ValueError, "too big", "rows may be huge: make no array of all of them")],
 )
 def add_up(rows, gradients):
     unique, first, where, count = np.unique(rows, True, True, True)
@@ -89,18 +89,17 @@ def owners(result):
     return found
 
 
+NEXT = "sorted(((p - place) % 1, s) for p, s in circle)[1][1]"
 AFTER = "after = [p for p in sorted(points) if p[0] >= place]"
 CIRCLE = [(0.30, 1), (0.10, 0), (0.55, 2), (0.80, 0), (0.62, 2), (0.97, 1)]
 PLACES = [0.05, 0.1, 0.2, 0.31, 0.55, 0.56, 0.62, 0.7, 0.8, 0.85, 0.97, 0.99]
+SOME = [float(p) for p in np.random.default_rng(5).random(30).round(4)]
 
 
 def circle(seed, num_servers, points):
     rng = np.random.default_rng(seed)
     places = rng.permutation(num_servers * points) / 1000 + 0.0125
     return [(float(p), int(i) % num_servers) for i, p in enumerate(places)]
-
-
-SOME = [float(p) for p in np.random.default_rng(5).random(30).round(4)]
 
 
 @table(
@@ -131,6 +130,9 @@ SOME = [float(p) for p in np.random.default_rng(5).random(30).round(4)]
         ],
         "the nearest point may lie before a place: take the next one after it": [
             f"{AFTER} → after = sorted(points, key=lambda p: abs(p[0] - place))"
+        ],
+        "the next point may be of the server that leaves, too: go on from there": [
+            f"place: o(place, rest) → place: {NEXT}"
         ],
     },
     raises=[
