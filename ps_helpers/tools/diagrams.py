@@ -407,6 +407,115 @@ def rate_and_workers():
     )
 
 
+def window():
+    """Return the bound of stale-synchronous training as a window that moves."""
+    parts = []
+    for y, words, ticks, (low, high), tokens in (
+        (84, "s = 3: worker 0 is\n4 ahead, and waits", range(5, 10), (5, 8), "9855"),
+        (178, "workers 2 and 3 push:\nworker 0 goes on", range(5, 10), (6, 9), "9866"),
+        (
+            282,
+            "s = 1: 0 is busy at 10,\n1 pushes three times",
+            range(9, 13),
+            (10, 11),
+            "",
+        ),
+    ):
+        at = {clock: 280 + 90 * i for i, clock in enumerate(ticks)}
+        tall = 44 if tokens else 72
+        left, width = at[low] - 42, 84 + 90 * (high - low)
+        parts += [
+            text(16, y - 34, words, anchor="start"),
+            box(left, y - tall, width, tall, ("#FFF3EA", NEW), 6, 3),
+            box(230, y, 470, 2, (TEXT, TEXT), 0, 0),
+            *(text(x, y + 19, clock, 13) for clock, x in at.items()),
+        ]
+        for number, clock in enumerate(map(int, tokens)):
+            x = at[clock] + (number - 2.5) * 36 * (number > 1)
+            waits = clock > high
+            colours = WHITE if waits else WORKER
+            parts.append(box(x - 14, y - 36, 28, 28, colours, 14, dashed=waits))
+            parts.append(text(x, y - 17, number, bold=True))
+    for number, x, up, colours in ((0, 370, 66, WORKER), (1, 280, 34, WORKER)):
+        parts.append(box(x - 14, y - up, 28, 28, colours, 14))
+        parts.append(text(x, y - up + 19, number, bold=True))
+    parts += [
+        *(arrow((x + 17, y - 20), (x + 75, y - 20), new=True) for x in (280, 370, 460)),
+        box(536, y - 34, 28, 28, WHITE, 14, dashed=True),
+        text(550, y - 15, 1, bold=True),
+    ]
+    return picture(
+        "A window of clocks",
+        "Workers inside the window go on; one to the right of it waits until it moves.",
+        *parts,
+    )
+
+
+def half_an_update():
+    """Return four messages in the order of their arrival, and what a pull sees."""
+    names = (70, "worker 0"), (220, "server x"), (370, "server y"), (520, "worker 1")
+    parts = [text(640, 44, "versions: x + y", bold=True)]
+    for x, name in names:
+        colours = WORKER if name.startswith("worker") else SERVER
+        parts.append(box(x - 54, 20, 108, 36, colours))
+        parts.append(text(x, 44, name, bold=True))
+        parts.append(box(x - 1, 60, 2, 236, (GREY, GREY), 0, 0))
+    for row, (start, end, pushed, seen) in enumerate(
+        (
+            (70, 220, "+1", "[1, 0]: 1"),
+            (520, 370, "−5", "[1, 1]: −4"),
+            (70, 370, "−1", "[1, 2]: −5"),
+            (520, 220, "+5", "[2, 2]: 0"),
+        )
+    ):
+        y = 106 + 56 * row
+        nearby = start + (40 if start < end else -40)
+        parts += [
+            arrow((start, y), (end, y), new=True),
+            text(nearby, y - 10, pushed, 16, NEW_TEXT, bold=True),
+            text(640, y + 5, seen, 16),
+        ]
+    return picture(
+        "Half an update",
+        "Two pushes to two servers arrive crosswise: versions, and x + y, after each.",
+        *parts,
+    )
+
+
+def ring_steps():
+    """Return what three members hold at each step of a ring."""
+    held = [[{w} for _ in range(3)] for w in range(3)]  # whose sum, member by part
+    parts = [text(74, 136 + 46 * w, f"member {w}", 13, anchor="end") for w in range(3)]
+    way = ("start", 0, 0), ("add", 0, 0), ("add", 0, 1), ("keep", 1, 0), ("keep", 1, 1)
+    for frame, (name, shift, step) in enumerate(way):
+        x, changed = 86 + 126 * frame, set()
+        if frame:  # as in notebook 6b's all_reduce
+            sent = [(w, (w + shift - step) % 3) for w in range(3)]
+            for (w, p), whole in [((w, p), held[w][p]) for w, p in sent]:
+                held[(w + 1) % 3][p] = held[(w + 1) % 3][p] | whole
+                changed.add(((w + 1) % 3, p))
+        parts.append(text(x + 57, 78, name, 16, bold=True))
+        parts += [text(x + 19 + 38 * p, 102, f"p{p}", 13) for p in range(3)]
+        for w, row in enumerate(held):
+            for p, who in enumerate(row):
+                colours = (WHITE, WORKER, LEARNS)[len(who) - 1]
+                fill = colours[0], NEW if (w, p) in changed else GREY
+                words = "sum" if len(who) == 3 else "+".join(map(str, sorted(who)))
+                place = x + 1 + 38 * p, 110 + 46 * w
+                parts.append(
+                    box(*place, 36, 40, fill, 4, 3 if (w, p) in changed else 1)
+                )
+                parts.append(text(place[0] + 18, place[1] + 25, words, 13))
+        parts.append(text(x + 57, 272, f"{frame} M / 3"))
+    parts.append(text(360, 40, "What each member holds of each part", 16, bold=True))
+    parts.append(text(360, 296, "sent by each member so far, of M bytes", 13))
+    return picture(
+        "The steps of a ring",
+        "Three members: two steps that add make a sum each, two steps pass them on.",
+        *parts,
+    )
+
+
 NOTEBOOKS = [  # a row each: number, title, question
     [
         ("00", "Start here", "Who has", "the weights?"),
@@ -460,6 +569,7 @@ def series_map():
 DRAWN = (
     *(idea, order, hub_and_ring, one_process, push_and_pull, alias_and_copy),
     *(rate_and_workers, ray_actors, many_servers, rows_of_a_table),
+    *(window, half_an_update, ring_steps),
 )
 PICTURES = {f"{draw.__name__}.svg": draw for draw in DRAWN} | {"map.svg": series_map}
 PICTURES |= {f"{name}.svg": partial(barred, *parts) for name, parts in BARRED.items()}
