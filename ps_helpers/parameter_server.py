@@ -10,6 +10,7 @@ With --fast, weights and updates lie in memory that all processes share.
 Notebooks 01 to 06 build this program.
 """
 
+import math
 import signal
 import sys
 from functools import partial
@@ -64,14 +65,15 @@ def train(settings, run):
                 continue
             run.add(report, classifier, dataset[2:])
             run.show_progress(bar)
+            run.require_progress(settings, math.log(dataset.train_y.max() + 1), bar)
             if settings.num_updates is None:
-                reached = run.accuracy >= settings.target_accuracy
+                reached = run.accuracy >= settings.target
             if reached:
                 team.stop()
     run.calls = team.recorded_calls()
     if not reached and settings.num_updates is None:
         raise TrainingError(
-            f"{settings.max_updates} updates did not reach {settings.target_accuracy}: "
+            f"{settings.max_updates} updates did not reach {settings.target}: "
             "try another --learning-rate or a lower --target-accuracy."
         )
 

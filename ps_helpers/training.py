@@ -1,13 +1,16 @@
 """What a run of the script has reached, in points and a table."""
 
+import sys
 import time
 from collections import Counter, deque
+from itertools import takewhile
 
 import numpy as np
 
 from ps_helpers.team import TrainingError
 
 RECORDS_KEPT = 20_000  # of the pushes, for the figure
+STEPS_TO_LEARN = 200  # a loss is better than a guess's by then
 
 
 class Run:
@@ -23,6 +26,7 @@ class Run:
         self.dropped = self.total_staleness = self.stalest = 0
         self.training_began = float("inf")
         self.pause = 0.0  # seconds until the next evaluation
+        self.warned = False
 
     def add(self, report, classifier, test):
         """Add what a team reports, and a point: loss and accuracy on the test data.
@@ -49,6 +53,31 @@ class Run:
             raise TrainingError("the loss is not a number: lower --learning-rate.")
         # Evaluating takes at most a fifth of the driver's time.
         self.pause = max(0.02, 4 * (time.time() - start))
+
+    def require_progress(self, settings, guess, bar):
+        """Say once that the run learns nothing; raise TrainingError if it diverges.
+
+        ``guess`` is the loss of who gives each class the same chance.
+        """
+        window = max(10, STEPS_TO_LEARN // settings.local_steps)
+        since = self.updates - window
+        recent = list(takewhile(lambda p: p["updates"] > since, self.points[::-1]))
+        loss = min(point["loss"] for point in recent)
+        if since < 0 or loss < 0.95 * guess:
+            return
+        usual, rate = settings.usual_rate, settings.rate
+        said = (
+            f"after {self.updates} updates the loss is {self.points[-1]['loss']:.3g}, "
+            f"and a guess's is {guess:.3g}: try --learning-rate "
+            f"{usual / 4 if rate == usual else usual:.2g}."
+        )
+        by_chance = max(point["accuracy"] for point in recent) < 2 * np.exp(-guess)
+        lost = loss > 1.5 * guess or (rate >= usual and since > 4 * window)
+        if by_chance and lost:
+            raise TrainingError(f"the run diverges: {said}")
+        if not self.warned:
+            bar.write(f"parameter_server: {said}", file=sys.stderr)
+            self.warned = True
 
     @property
     def accuracy(self):
