@@ -16,6 +16,7 @@ training fails or gives up; 2 when options or the machine do not allow it;
 
 import inspect
 import json
+import math
 import pydoc
 import signal
 import sys
@@ -77,7 +78,8 @@ def train(settings, run):
     session.start(settings.team, settings.engine, settings.address, num_bytes)
     weights = dict(zip(classifier.keys, initial, strict=True))
     team = Team(settings, weights, shards, worker_task, tell=tell)
-    follow(team, run, classifier, dataset[2:])
+    guess = math.log(dataset.train_y.max() + 1)  # as likely for each class
+    follow(team, run, classifier, dataset[2:], guess)
 
 
 def compare(paths, picture):

@@ -18,6 +18,14 @@ def require_known(weights, keys):
             raise KeyError(f"no weight is called {key!r}; the keys are {list(weights)}")
 
 
+def require_new(keys):
+    """Raise TypeError for a text, ValueError for a key that comes twice."""
+    if isinstance(keys, str):
+        raise TypeError(f"keys are a list: write [{keys!r}] instead of {keys!r}")
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"a key comes twice in {list(keys)}")
+
+
 def require_fit(weights, keys, values):
     """Raise KeyError or ValueError unless values fit weights, dtype included."""
     require_known(weights, keys)
@@ -32,6 +40,11 @@ def require_fit(weights, keys, values):
                 f"{key} is {weight.dtype} of shape {weight.shape}; cannot add "
                 f"{value.dtype} of shape {value.shape}"
             )
+        if not same:
+            with np.errstate(all="ignore"):
+                kept = value.astype(weight.dtype)
+            if not np.allclose(kept, value, 0.01, 1e-6, equal_nan=True):
+                raise ValueError(f"{key} is {weight.dtype}: too small for a value")
 
 
 def require_shapes(values, shapes):
@@ -42,9 +55,14 @@ def require_shapes(values, shapes):
 
 
 class ParameterServer:
-    """Hold weights by key: pushes add to them, pulls read them."""
+    """Hold weights by key: pushes add to them, pulls read them.
+
+    NaN and infinity are added like any number: to look for them would take as long as
+    to add. Sums of whole numbers that are too large begin anew, as NumPy's do.
+    """
 
     def __init__(self, keys, values):
+        require_new(keys)
         self.weights = dict(zip(keys, map(np.array, values), strict=True))
         self.version = 0  # how many pushes have been applied
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter, deque
 from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ps_helpers.settings import RULES, Settings, options
 from ps_helpers.team import TrainingError
 
 RECORDS_KEPT = 20_000  # of the pushes, for the figure
+STEPS_TO_LEARN = 200  # a loss is better than a guess's by then
 
 
 class Run:
@@ -35,6 +37,7 @@ class Run:
         self.dropped = self.total_staleness = self.stalest = 0
         self.training_began = float("inf")
         self.pause = 0.0  # seconds until the next evaluation
+        self.warned = False
 
     def add(self, report, classifier, test):
         """Add what a team reports, and a point: loss and accuracy on the test data.
@@ -66,6 +69,32 @@ class Run:
             raise TrainingError("the loss is not a number: lower --learning-rate.")
         # Evaluating takes at most a fifth of the driver's time.
         self.pause = max(0.02, 4 * (time.time() - start))
+
+    def require_progress(self, guess):
+        """Say once that the run learns nothing; raise TrainingError if it diverges.
+
+        ``guess`` is the loss of who gives each class the same chance.
+        """
+        settings = self.settings
+        window = max(10, STEPS_TO_LEARN // settings.local_steps)
+        since = self.updates - window
+        recent = list(takewhile(lambda p: p["updates"] > since, self.points[::-1]))
+        loss = min(point["loss"] for point in recent)
+        if since < 0 or loss < 0.95 * guess:
+            return
+        usual, rate = settings.usual_rate, settings.rate
+        said = (
+            f"after {self.updates} updates the loss is {self.points[-1]['loss']:.3g}, "
+            f"and a guess's is {guess:.3g}: try --learning-rate "
+            f"{usual / 4 if rate == usual else usual:.2g}."
+        )
+        by_chance = max(point["accuracy"] for point in recent) < 2 * np.exp(-guess)
+        lost = loss > 1.5 * guess or (rate >= usual and since > 4 * window)
+        if by_chance and lost:
+            raise TrainingError(f"the run diverges: {said}")
+        if not self.warned:
+            tell(said)
+            self.warned = True
 
     @property
     def accuracy(self):
@@ -168,11 +197,12 @@ def tell(sentence):
     tqdm.write(f"parameter_server: {sentence}", file=sys.stderr)
 
 
-def follow(team, run, classifier, test):
+def follow(team, run, classifier, test, guess=None):
     """Train until the target accuracy or the number of updates is reached.
 
     Fills the run as it goes, so that an interrupted run keeps what it reached.
-    Raises TrainingError when training cannot go on.
+    ``guess`` is the loss of who knows nothing. Raises TrainingError when training
+    cannot go on, or after some time has not become better than a guess.
     """
     settings, reached = team.settings, False
     with tqdm(total=settings.num_updates, unit=" updates", desc="starting") as bar:
@@ -181,8 +211,10 @@ def follow(team, run, classifier, test):
                 continue
             run.add(report, classifier, test)
             run.show_progress(bar)
+            if guess is not None:
+                run.require_progress(guess)
             if settings.num_updates is None:
-                reached = run.accuracy >= settings.target_accuracy
+                reached = run.accuracy >= settings.target
             if reached:
                 team.stop()
     names = ["server"]
@@ -192,7 +224,7 @@ def follow(team, run, classifier, test):
     run.calls = dict(zip(names, calls, strict=True))
     if not reached and settings.num_updates is None:
         raise TrainingError(
-            f"{settings.max_updates} updates did not reach {settings.target_accuracy}: "
+            f"{settings.max_updates} updates did not reach {settings.target}: "
             "try another --learning-rate, a lower --target-accuracy or more "
             "--max-updates."
         )

@@ -129,6 +129,24 @@ def test_a_float_is_not_added_to_an_integer():
     assert_same(server.pull(["a", "b"]), [np.zeros(2), np.zeros(2, int)])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("f4", 1e300), ("f2", np.float32(1e5)), ("i1", 128), ("i8", np.uint64(2**63))],
+)
+def test_a_value_that_overflows_the_weight_is_refused(dtype, value):
+    server = PlainServer(["a", "b"], [np.ones(2, dtype), np.ones(2, dtype)])
+    with pytest.raises(ValueError, match=f"b is {np.dtype(dtype)}: too small"):
+        server.push(["a", "b"], [np.ones(2, dtype), np.full(2, value)])
+    assert_same(server.pull(["a", "b"]), [np.ones(2, dtype)] * 2)
+    assert server.push(["a"], [np.full(2, 100, np.float64 if dtype[0] == "f" else int)])
+
+
+def test_nan_and_infinity_are_added_as_numbers():
+    server = PlainServer(["a"], [np.ones(2, np.float32)])
+    server.push(["a"], [np.array([np.nan, np.inf])])
+    assert_same(server.pull(["a"]), [np.array([np.nan, np.inf], np.float32)])
+
+
 def test_refusals_say_what_does_not_fit():
     server = PlainServer(["W", "b"], [np.zeros((2, 3)), np.zeros(3)])
     with pytest.raises(KeyError, match=r"'w'.*\['W', 'b'\]"):
@@ -141,6 +159,11 @@ def test_refusals_say_what_does_not_fit():
         server.pull(["b", "w"])
     with pytest.raises(ValueError, match="argument 2 is longer"):
         PlainServer(["W"], [np.zeros(1), np.zeros(1)])
+    with pytest.raises(ValueError, match="twice.*'W', 'b', 'W'"):
+        PlainServer(["W", "b", "W"], [np.zeros(1)] * 3)
+    for call in (lambda: PlainServer("Wb", [0, 0]), lambda: server.pull("W")):
+        with pytest.raises(TypeError, match="a list: write"):
+            call()
 
 
 @given(st.data())

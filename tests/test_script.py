@@ -1,6 +1,7 @@
 """Tests of the script: what it prints, what it refuses, and how it stops."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -21,6 +23,7 @@ import pytest
 from ps_helpers import parameter_server
 from ps_helpers.lab import model, processes, session
 from ps_helpers.records import Push, Report, Times
+from ps_helpers.settings import Settings
 from ps_helpers.team import TrainingError
 from ps_helpers.training import Run
 
@@ -152,6 +155,35 @@ def test_a_run_that_diverges_warns_of_nothing_else(digits):
     with pytest.raises(TrainingError, match="lower --learning-rate"):
         lost.add(report(1, weights, 0), mlp, digits[2:])
     assert not np.isfinite(lost.points[-1]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("loss", "accuracy", "chosen", "words"),
+    [
+        (2.31, 0.1, {"learning_rate": 1.0}, ["try --learning-rate 0.2.", "diverges"]),
+        (2.31, 0.1, {}, ["try --learning-rate 0.05.", "diverges"]),
+        (2.25, 0.16, {"learning_rate": 1e-5}, ["try --learning-rate 0.2."]),
+        (650, 0.1, {"learning_rate": 1000.0}, ["diverges"]),
+        (70, 0.9, {"learning_rate": 1000.0}, ["try --learning-rate 0.2."]),
+        (2.1, 0.2, {}, []),
+    ],
+)
+def test_a_run_that_learns_nothing_is_told_so_early(loss, accuracy, chosen, words):
+    run, said, ended = Run(), io.StringIO(), []
+    bar = SimpleNamespace(
+        write=lambda text, file: said.write(f"{run.updates} {text}\n")
+    )
+    for run.updates in range(20, 2000, 20):
+        run.points.append({"updates": run.updates, "loss": loss, "accuracy": accuracy})
+        try:
+            run.require_progress(Settings(**chosen), np.log(10), bar)
+        except TrainingError as error:
+            ended.append(f"{run.updates} {error}")
+            break
+    lines = said.getvalue().splitlines() + ended
+    assert len(lines) == len(words)
+    for line, word, latest in zip(lines, words, (200, 1020), strict=False):
+        assert word in line and int(line.split()[0]) <= latest
 
 
 def test_a_run_counts_all_pushes_and_keeps_the_last(digits, monkeypatch):

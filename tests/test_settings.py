@@ -3,14 +3,27 @@
 import dataclasses
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from ps_helpers import parameter_server
+from ps_helpers.lab import data, model
 from ps_helpers.optimizers import Adam, Momentum
+from ps_helpers.records import Pulled
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
-from ps_helpers.settings import OPTIMIZERS, RULES, Settings, flag, kind_of, options
+from ps_helpers.settings import (
+    DATA,
+    OPTIMIZERS,
+    RULES,
+    Settings,
+    flag,
+    kind_of,
+    options,
+)
+from ps_helpers.simulator import begin_at_once, judge, schedule
+from ps_helpers.worker import Learner
 
 BY_NAME = {f.name: f for f in options()}
 
@@ -145,6 +158,10 @@ def test_help_names_every_option_and_its_default_and_fits_a_terminal(
     assert set(of_option) == {flag(f) for f in options()}
     for f in options():
         shown = " ".join(of_option[flag(f)].split())
+        if f.name == "target_accuracy":
+            assert (
+                ", ".join(f"{name} {goal}" for name, (_, goal) in DATA.items()) in shown
+            )
         default = (f.metadata.get("only") or (None, f.default))[1]
         if default not in (None, False):
             assert f"(default: {default})" in shown
@@ -187,6 +204,10 @@ def test_names_stand_for_rules_and_optimizers():
     assert kinds == [type(None), Momentum, Adam]
     settings = Settings(optimizer="adam"), Settings(learning_rate=0.5), Settings()
     assert [s.rate for s in settings] == [0.005, 0.5, 0.2]
+    rounds = Settings(num_workers=16, consistency="sync")
+    assert (Settings(num_workers=16).rate, rounds.rate) == (0.05, 0.2)
+    fashion = Settings(data="fashion_mnist"), Settings(target_accuracy=0)
+    assert [(round(s.rate, 9), s.target) for s in fashion] == [(0.04, 0.8), (0.2, 0)]
     assert [s.scale for s in settings] == [1, -0.5, -0.2]
 
 
@@ -197,3 +218,58 @@ def test_a_straggler_is_slow_in_one_step_of_ten_each_worker_in_its_own():
     assert np.allclose((delays > 0).mean(axis=1), 0.1, atol=0.03)
     assert not (delays[0] == delays[1]).all()
     assert not any(Settings().delays_of(0))
+
+
+# The rates that are chosen where nobody chooses
+
+
+def simulated(settings, dataset, num_updates):
+    """Return the accuracy that a run in virtual time reaches."""
+    shards = data.shards(*dataset[:2], settings.team)
+    classifier = model.load(settings.model, "numpy", dataset.train_x.shape[1])
+    weights, draw = classifier.initial_weights(), np.random.default_rng(0)
+    log = schedule(
+        settings.rule(),
+        settings.team,
+        lambda *_: draw.gamma(8),
+        num_updates=num_updates,
+    )
+    server, held, learners = judge(settings.rule(), weights, num_updates), {}, []
+    server.optimizer, into = settings.make_optimizer(), list(map(np.copy, weights))
+    for worker, shard in enumerate(shards):
+        batch = partial(data.draw_batch, shard, settings.batch_size)
+        learners.append(Learner(classifier, batch, settings, worker))
+        begin_at_once(server, worker)
+        held[worker] = weights
+    for worker, step, *_ in log:
+        learners[worker].compute(Pulled(held[worker], 0, step), into)
+        for w in server.push(worker, step, list(map(np.copy, into)), None):
+            held[w] = server.store.pull(server.keys)
+    return classifier.accuracy(server.store.pull(server.keys), *dataset[2:])
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    """The digits as they are, and with as many and as bright pixels as other data."""
+    large = [
+        np.pad(np.kron(x.reshape(-1, 8, 8), np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))
+        for x in (digits.train_x, digits.test_x)
+    ]
+    train, test = (x.reshape(len(x), -1).astype(np.float32) for x in large)
+    assert 130 < (train**2).sum(axis=1).mean() < 170  # Fashion-MNIST has 162
+    large = digits._replace(train_x=train, test_x=test)
+    return {"digits": digits, "fashion_mnist": large}
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion_mnist"])
+@pytest.mark.parametrize("classifier", ["softmax", "mlp"])
+@pytest.mark.parametrize("rule", RULES)
+def test_every_usual_rate_learns(images, name, classifier, rule):
+    own = {"data": name, "model": classifier, "consistency": rule, "batch_size": 16}
+    several = [{"optimizer": name} for name in OPTIMIZERS] + [{"local_steps": 25}]
+    several += [{"num_workers": 16}] if rule == "async" else []
+    for chosen in several:
+        settings = Settings(**own, **chosen)
+        num_updates = (75 if settings.in_rounds else 200) // settings.local_steps
+        reached = simulated(settings, images[name], num_updates)
+        assert reached > 0.6, (chosen, reached)
