@@ -147,12 +147,14 @@ class Run:
 
     def record(self):
         """Return what --json keeps: options, versions, points, counts and rates."""
+        settings = self.settings
         versions = {name: metadata.version(name) for name in ("ray", "numpy")}
         versions |= {"ps_helpers": __version__, "python": platform.python_version()}
         found = {
-            "chosen": self.settings.chosen(),
-            "rule": RULES[self.settings.consistency][0],
-            "options": {f.name: getattr(self.settings, f.name) for f in options()},
+            "chosen": settings.chosen(),
+            "rule": RULES[settings.consistency][0],
+            "options": {f.name: getattr(settings, f.name) for f in options()},
+            "target": settings.target if settings.num_updates is None else None,
             "versions": versions,
             "points": self.points,
             "updates": self.updates,

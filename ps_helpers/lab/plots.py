@@ -318,9 +318,8 @@ def draw_records(axes, records):
                 marker=marker if len(records) > 1 else "",
                 markevery=max(1, len(points) // 8),
             )
-            options = record["options"]
-            if quantity == "accuracy" and options["num_updates"] is None:
-                target = options["target_accuracy"]
+            target = record["target"]
+            if quantity == "accuracy" and target is not None:
                 ax.axhline(target, color=COLOURS["message"], linewidth=0.8)
                 ax.annotate("target", (0, target), xytext=(3, -11), **OFFSET)
         ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
