@@ -376,6 +376,65 @@ def alias_and_copy():
     )
 
 
+def handle_and_reference():
+    """Return what the driver gets from a call of an actor; time runs to the right."""
+    return picture(
+        "Handle, reference and value",
+        "A call through the handle gives a reference at once, and weights later.",
+        process(12, 12, 696, 120, "driver"),
+        process(12, 178, 696, 120),
+        text(363, 206, "the server, an actor", bold=True),
+        text(692, 36, "time →", 13, anchor="end"),
+        *(box(30, 54, 136, 54, PALE), box(524, 54, 150, 54, WHITE)),
+        *(text(98, 76, "handle", bold=True), text(98, 96, "about 400 bytes", 13)),
+        *(arrow((168, 81), (206, 81)), box(208, 54, 124, 54, ("#FFF3EA", NEW), 8, 3)),
+        text(270, 76, "reference", 14, NEW_TEXT, bold=True),
+        text(270, 96, "at once", 13),
+        text(428, 76, "free for\nother work", 13),
+        *(text(599, 76, "weights", bold=True), text(599, 96, "9,640 bytes", 13)),
+        arrow((98, 110), (98, 247), (206, 247)),
+        text(108, 160, "ps.pull.remote(keys)", 13, anchor="start"),
+        box(208, 220, 310, 54, SERVER),
+        text(363, 242, "pull", bold=True),
+        text(363, 262, "copies the weights when its turn comes", 13),
+        arrow((520, 247), (599, 247), (599, 112)),
+        text(589, 160, "ray.get(reference) waits for them", 13, anchor="end"),
+    )
+
+
+def lost_update():
+    """Return two calls that read and write a total: together, and one by one."""
+    parts = []
+    for left, title, places, values, told in (
+        (10, "two calls at once", (0, 120, 50, 190), "4545", "one addition is lost"),
+        (366, "one call at a time", (0, 66, 134, 200), "4556", "both count"),
+    ):
+        parts.append(text(left + 196, 38, title, 16, bold=True))
+        for i, (place, value) in enumerate(zip(places, values, strict=True)):
+            x, y, verb = left + 70 + place, 58 + 64 * (i // 2), ("read", "write")[i % 2]
+            parts += [
+                box(x, y, 60, 44, WORKER),
+                *(text(x + 30, y + 19, verb, 13), text(x + 30, y + 37, value, 14)),
+            ]
+            if verb == "write":
+                parts += [
+                    text(left + 60, y + 27, f"call {i // 2 + 1}", anchor="end"),
+                    arrow((x + 30, y + 46), (x + 30, 202)),
+                    text(x + 30, 227, value, 16, bold=True),
+                ]
+        parts += [
+            text(left + 60, 227, "total", anchor="end"),
+            text(left + 86, 227, 4, 16, bold=True),
+            text(left + 196, 276, told, 14, NEW_TEXT, bold=True),
+        ]
+    totals = [box(left + 70, 204, 262, 34, SERVER) for left in (10, 366)]
+    return picture(
+        "A lost update",
+        "Two calls that read 4 at once both write 5; one by one they write 5 and 6.",
+        *(*totals, *parts),
+    )
+
+
 def rate_and_workers():
     """Return the table of losses that notebook 02 has printed."""
     cells = json.loads((SERIES / "02_push_and_pull.ipynb").read_text())["cells"]
@@ -574,8 +633,8 @@ def series_map():
 
 DRAWN = (
     *(idea, order, hub_and_ring, one_process, push_and_pull, alias_and_copy),
-    *(rate_and_workers, ray_actors, many_servers, rows_of_a_table),
-    *(window, half_an_update, ring_steps),
+    *(rate_and_workers, ray_actors, handle_and_reference, lost_update),
+    *(many_servers, rows_of_a_table, window, half_an_update, ring_steps),
 )
 PICTURES = {f"{draw.__name__}.svg": draw for draw in DRAWN} | {"map.svg": series_map}
 PICTURES |= {f"{name}.svg": partial(barred, *parts) for name, parts in BARRED.items()}
