@@ -344,8 +344,8 @@ def test_the_legend_names_the_phases_that_are_drawn(phases):
 
 
 def record(rule="asynchronous", points=POINTS, **chosen):
-    options = {"num_updates": None, "target_accuracy": 0.9} | chosen
-    found = {"rule": rule, "points": points, "options": options}
+    target = None if "num_updates" in chosen else 0.9
+    found = {"rule": rule, "points": points, "options": chosen, "target": target}
     return found | {"chosen": "--num-workers 2", "gradients_per_second": 12.0}
 
 
