@@ -72,7 +72,7 @@ class Rows:
 class RowServer(Rows):
     """Train rows with Adagrad (Duchi et al., 2011), one number of state a row.
 
-    As FBGEMM's ``rowwise_adagrad``. It is lazy: rows without a gradient would stay.
+    As FBGEMM's ``rowwise_adagrad``. Lazy equals dense: no gradient, no change.
     """
 
     def __init__(self, width, lr=0.3, **options):
