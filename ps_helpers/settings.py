@@ -111,8 +111,6 @@ class Settings:
             self.require_option(f)
         if self.plot is not None:
             require_picture(Path(self.plot))
-        if self.checkpoint is not None:
-            require_folder(Path(self.checkpoint))
         several, local = self.num_servers > 1, self.local_steps > 1
         for reason, conflict in {
             "--fast: processes share memory on one machine only; leave --address out": (
@@ -284,11 +282,3 @@ def require_picture(path):
         raise ValueError(f"--plot: there is no folder {path.parent}")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise ValueError(f"--plot: {path} cannot be written")
-
-
-def require_folder(path):
-    """Raise ValueError unless checkpoints can be written to this folder."""
-    if not path.is_dir() and (path.exists() or not path.parent.is_dir()):
-        raise ValueError(f"--checkpoint: {path} is no folder, and cannot be made one")
-    if not os.access(path if path.is_dir() else path.parent, os.W_OK):
-        raise ValueError(f"--checkpoint: {path} cannot be written to")

@@ -1,9 +1,11 @@
 """The servers and the workers of a training: placed, started, watched, stopped."""
 
 import math
+import os
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import ray
@@ -36,6 +38,13 @@ def states(settings):
     folder, states = settings.checkpoint, [None] * settings.num_servers
     if not folder:
         return states, []
+    try:
+        Path(folder).mkdir(exist_ok=True)
+    except OSError as error:
+        reason = f"{folder} is no folder, and cannot be made one: {error.strerror}"
+        raise ValueError(f"--checkpoint: {reason}") from error
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"--checkpoint: {folder} cannot be written to")
     states, damage = newest(folder, settings.num_servers)
     if not settings.resume and (damage or any(states)):
         raise ValueError(f"--checkpoint: {folder} is in use: add --resume")
@@ -80,7 +89,10 @@ class Team:
         if settings.checkpoint:
             strict = settings.checkpoint_failure == "stop"
             more = {"settings": settings.identity()}
-            folder, every = settings.checkpoint.absolute(), settings.checkpoint_every
+            folder, every = (
+                Path(settings.checkpoint).absolute(),
+                settings.checkpoint_every,
+            )
             keeper = Keeper(folder, every, number, strict, more)
         if number == 0:
             first = {"num_updates": settings.num_updates or settings.max_updates}

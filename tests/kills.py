@@ -6,6 +6,7 @@ So the weights of a run say which steps were counted, and how often.
 
 import os
 import signal
+import stat
 import time
 from pathlib import Path
 
@@ -74,13 +75,17 @@ def set_trap(gate, moment):
     def die(*_, **__):
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def tear(file):
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            os.ftruncate(file, 5000), die()
+
     push, replace = Server.push, os.replace
     if moment == "before a push":
         Server.push = die
     elif moment == "after a push":  # applied, saved, and not answered
         Server.push = lambda *arguments: (push(*arguments), die())
     elif moment == "with half a file":
-        checkpoint.os.fsync = lambda file: (os.ftruncate(file, 5000), die())
+        checkpoint.os.fsync = tear
     elif moment == "before the new name":
         checkpoint.os.replace = die
     elif moment == "after the new name":
@@ -94,6 +99,9 @@ TRAPS = (
     "before the new name",
     "after the new name",
 )
+
+
+DIRECT = "worker", "server", "ray.kill"
 
 
 def kill(team, folder, what, rng):
@@ -139,22 +147,30 @@ def assert_each_once(team, report, num_updates):
         assert part.sum() == num_updates / SHARES[team.settings.consistency]
 
 
-def run(folder, way, rule, kills, seed=0, num_updates=400, pause=0.05, **chosen):
-    """Train to the end with these kills; return the team and seconds to recover."""
-    rng = np.random.default_rng(seed)
-    team = start(folder, way, rule, num_updates=num_updates, **chosen)
-    kills, seconds, killed, report = list(kills), [], 0, None
-    next_kill = rng.integers(20, 60)  # pushes after which it comes
-    pushes = 0
+def run(folder, way, rule, kills, seed=0, pause=0.05, **chosen):
+    """Train to the end with these kills, at random moments.
+
+    Returns the team, its last report, and (what was killed, seconds until a push came
+    of what was started in its place).
+    """
+    rng, kills, recovered = np.random.default_rng(seed), list(kills), []
+    team, pushes, known = start(folder, way, rule, **chosen), 0, 0
+    what, killed, next_kill = (
+        None,
+        0.0,
+        rng.integers(20, 60),
+    )  # pushes after which it comes
     for report in team.reports(pause):
-        if report.log and killed:
-            seconds.append(time.time() - killed)
-            killed = 0
         pushes += len(report.log)
-        if kills and pushes >= next_kill and report.log:
-            pushes, next_kill = 0, rng.integers(20, 60)
+        if what and len(team.events) > known:
+            worker = team.events[known][1].partition("worker ")[2][:1]
+            if not worker or int(worker) in {push.worker for push in report.log}:
+                begun = killed if what in DIRECT else team.events[known][0]
+                recovered.append((what, time.time() - begun))
+                what, pushes, next_kill = None, 0, rng.integers(20, 60)
+        if kills and not what and pushes >= next_kill and report.log:
             time.sleep(rng.random() * 0.02)
-            kill(team, folder, kills.pop(0), rng)
-            killed = time.time()
+            known, what, killed = len(team.events), kills.pop(0), time.time()
+            kill(team, folder, what, rng)
     assert not kills, f"the run was over before {kills}"
-    return team, report, seconds
+    return team, report, recovered
