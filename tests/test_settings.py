@@ -67,7 +67,8 @@ def test_every_option_refuses_what_is_out_of_its_range(capsys):
             ):
                 Settings(**{f.name: value} | rule)
         tried.add(f.name)
-    assert len(tried) == len(BY_NAME) - 3  # --fast, --address and --plot have no range
+    # --fast, --address, --plot, --checkpoint and --resume have no range.
+    assert len(tried) == len(BY_NAME) - 5
 
 
 def test_every_option_takes_the_ends_of_its_range():
