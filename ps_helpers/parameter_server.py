@@ -21,8 +21,8 @@ from ps_helpers import store
 from ps_helpers.endpoint import connect
 from ps_helpers.lab import data, model, session
 from ps_helpers.settings import RULES, Settings
-from ps_helpers.team import Team, TrainingError, states
-from ps_helpers.training import Run
+from ps_helpers.team import Team, TrainingError
+from ps_helpers.training import Run, saved_states
 from ps_helpers.worker import Learner, work
 
 ParameterServer = ray.remote(num_cpus=0)(store.ParameterServer)  # as a decorator does
@@ -50,7 +50,9 @@ def train(settings, run):
     Fills the run as it goes, so that an interrupted run keeps what it reached.
     Raises TrainingError when training cannot go on.
     """
-    states(settings)  # what cannot be resumed is refused before anything starts
+    saved, damage = saved_states(settings)
+    for sentence in damage:
+        tell(sentence)
     dataset = data.load(settings.data, settings.seed)
     shards = data.shards(*dataset[:2], settings.team, settings.seed)
     # The driver only evaluates: NumPy will do, unless there is a convolution.
@@ -63,7 +65,8 @@ def train(settings, run):
     num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
     session.start(settings.team, settings.engine, settings.address, num_bytes)
     weights = dict(zip(classifier.keys, initial, strict=True))
-    team, reached = Team(settings, weights, shards, worker_task, tell=tell), False
+    team = Team(settings, weights, shards, worker_task, saved=saved, tell=tell)
+    reached = False
     with tqdm(total=settings.num_updates, unit=" updates", desc="starting") as bar:
         for report in team.reports(lambda: run.pause):
             if reached:  # what was under way still counts, and is not evaluated

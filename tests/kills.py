@@ -18,7 +18,7 @@ from ps_helpers.settings import Settings
 from ps_helpers.team import Team
 from ps_helpers.worker import work
 
-WORKERS, STEPS = 4, 3000
+WORKERS, STEPS = 4, 8000
 PARTS = "abc"  # on each of three servers one
 WEIGHTS = {key: np.zeros((WORKERS, STEPS), np.float32) for key in PARTS}
 WAYS = {
@@ -42,7 +42,7 @@ class Counting:
             place[self.worker, pulled.step % STEPS] = 1
 
 
-def make_task(folder, seconds=0.002):
+def make_task(folder, seconds=0.01):
     """Return a task that counts, and leaves its process number in a folder."""
 
     @ray.remote(max_retries=0)
@@ -54,7 +54,7 @@ def make_task(folder, seconds=0.002):
     return counting_task
 
 
-def start(folder, way, rule="async", seconds=0.002, **chosen):
+def start(folder, way, rule="async", seconds=0.01, **chosen):
     """Start a team that counts and saves its servers in a folder."""
     pids, saved = Path(folder, "pids"), Path(folder, "saved")
     pids.mkdir(exist_ok=True)
@@ -138,9 +138,10 @@ def counts(team, report):
     return np.array(report.weights) / share
 
 
-def assert_each_once(team, report, num_updates):
+def assert_each_once(team, report):
     """Assert that of each worker's steps the first so many were counted, and once."""
-    assert report.version == num_updates
+    num_updates = report.version
+    assert max(report.steps.values()) < STEPS and num_updates > 0
     for part in counts(team, report):
         done = part.sum(axis=1).astype(int)
         np.testing.assert_array_equal(part, np.arange(STEPS) < done[:, None])
@@ -148,18 +149,15 @@ def assert_each_once(team, report, num_updates):
 
 
 def run(folder, way, rule, kills, seed=0, pause=0.05, **chosen):
-    """Train to the end with these kills, at random moments.
+    """Train with these kills, at random moments, and stop some pushes after the last.
 
     Returns the team, its last report, and (what was killed, seconds until a push came
     of what was started in its place).
     """
     rng, kills, recovered = np.random.default_rng(seed), list(kills), []
-    team, pushes, known = start(folder, way, rule, **chosen), 0, 0
-    what, killed, next_kill = (
-        None,
-        0.0,
-        rng.integers(20, 60),
-    )  # pushes after which it comes
+    team = start(folder, way, rule, num_updates=10**6, **chosen)
+    what, killed, known = None, 0.0, 0
+    pushes, next_kill = 0, rng.integers(20, 60)  # so many pushes after the last
     for report in team.reports(pause):
         pushes += len(report.log)
         if what and len(team.events) > known:
@@ -168,9 +166,16 @@ def run(folder, way, rule, kills, seed=0, pause=0.05, **chosen):
                 begun = killed if what in DIRECT else team.events[known][0]
                 recovered.append((what, time.time() - begun))
                 what, pushes, next_kill = None, 0, rng.integers(20, 60)
-        if kills and not what and pushes >= next_kill and report.log:
-            time.sleep(rng.random() * 0.02)
-            known, what, killed = len(team.events), kills.pop(0), time.time()
-            kill(team, folder, what, rng)
-    assert not kills, f"the run was over before {kills}"
+        if what and len(team.events) == known and time.time() > killed + 15:
+            killed = time.time()
+            kill(team, folder, what, rng)  # it had hit a process without a task
+        if what or pushes < next_kill or team.stopped:
+            continue
+        if not kills:
+            team.stop()
+            continue
+        time.sleep(rng.random() * 0.02)
+        known, what, killed = len(team.events), kills.pop(0), time.time()
+        kill(team, folder, what, rng)
+    assert len(recovered) > 0 and not kills
     return team, report, recovered

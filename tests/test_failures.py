@@ -57,17 +57,15 @@ def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
 ):
     if rule == "ssp" and way != "messages":
         pytest.skip("one of the ways will do for the third rule")
-    num_updates = {"sync": 150}.get(rule, 600)
-    more = {"checkpoint_every": every, "num_updates": num_updates}
     seed = list(WAYS).index(way) + 10 * every
-    some = SOME if rule == "async" else SOME[:3]
+    some, more = SOME if rule == "async" else SOME[:3], {"checkpoint_every": every}
     team, report, recovered = kills.run(tmp_path, way, rule, some, seed, **more)
     end(team)
-    kills.assert_each_once(team, report, num_updates)
+    kills.assert_each_once(team, report)
     text = " ".join(sentence for _, sentence in team.events)
-    assert text.count("is started again") >= some.count("worker") - 1
+    assert text.count("is started again") >= some.count("worker")
     assert text.count("the server failed") >= len(some) - some.count("worker")
-    assert len(recovered) >= len(some) - 1
+    assert [what for what, _ in recovered] == some
     left = {path.suffix for path in (tmp_path / "saved").iterdir()}
     assert left == {".npz"}
 
@@ -76,10 +74,9 @@ def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
 def test_a_server_that_dies_at_its_worst_moment_keeps_what_it_answered(
     trap, end, tmp_path
 ):
-    more = {"checkpoint_every": 1, "num_updates": 120}
-    team, report, _ = kills.run(tmp_path, "messages", "async", [trap], **more)
-    end(team)
-    kills.assert_each_once(team, report, 120)
+    run = kills.run(tmp_path, "messages", "async", [trap], checkpoint_every=1)
+    end(run[0])
+    kills.assert_each_once(*run[:2])
 
 
 def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
@@ -112,8 +109,7 @@ def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
     team = end(Team(settings, WEIGHTS, [None] * WORKERS, make(str(tmp_path))))
     *_, report = team.reports(0.1)
     assert len(os.listdir(tmp_path)) == 2 * WORKERS
-    weights = report._replace(version=200)
-    kills.assert_each_once(team, weights, 200)
+    kills.assert_each_once(team, report)
     reports = team.ask(*(ps.report.remote() for ps in team.servers))
     assert [r.version for r in reports] == [200] * 3
 
@@ -195,7 +191,7 @@ def test_without_a_replacement_the_others_go_on_and_one_may_come_later(
         elif came is not None and steps[1] > came + 3:
             team.stop()
     [(_, sentence)] = team.events
-    assert sentence.startswith("worker 1 has died and is counted out: ")
+    assert sentence == "worker 1 has died and is counted out."
     assert steps[0] > steps[1] > came + 3
 
 
@@ -221,10 +217,10 @@ def test_who_hangs_is_let_go_after_the_deadline_and_replaced(way, end, tmp_path)
     for report in team.reports(0.1):
         if report.steps[1] > 15:
             team.stop()
-    kills.assert_each_once(team, report, report.version)
+    kills.assert_each_once(team, report)
     let_go, replaced = [sentence for _, sentence in team.events]
-    assert let_go == "worker 1 has taken 2.0 s for step 9: let go"
-    assert replaced.startswith("worker 1 has died and is started again")
+    assert let_go == "worker 1 is let go: step 9 took 2.0 s."
+    assert replaced == "worker 1 has died and is started again."
 
 
 def test_who_comes_back_late_is_refused_by_its_old_number():

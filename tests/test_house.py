@@ -33,7 +33,7 @@ IMPORTS = {
     "endpoint": "records layout shared_memory",
     "team": "gate shared_memory endpoint layout records checkpoint",
     "settings": "rules optimizers",
-    "training": "team records",
+    "training": "team records checkpoint",
     "parameter_server": "store records worker endpoint team settings training lab",
     "lab": "lab",
     "checks": "checks lab.numpy_engine",
