@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test weekly bench notebooks pins classroom words site site-test grade-test browser-test memory
+.PHONY: help lab train test weekly bench soak notebooks pins classroom words site site-test grade-test browser-test memory
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
@@ -27,6 +27,9 @@ weekly: .venv/installed  ## run both variants, the template and other random inp
 
 bench: .venv/installed  ## compare with Ray's documentation; ARGS=--store fills in README
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)
+
+soak: .venv/installed  ## kill at random for half an hour, e.g. ARGS=120 seconds
+	$(PY) tests/benchmarks/soak.py $(ARGS)
 
 # Without ARGS, those that changed, or all if the package or the pins did.
 TEACHER := $(wildcard notebooks/teacher/*.ipynb)

@@ -151,6 +151,6 @@ class Keeper:
             self.warning = ""
         except OSError as error:
             reason = f"update {version} could not be saved ({error.strerror})"
-            self.warning = f"{reason}; the checkpoint before it is intact"
+            self.warning = f"{reason}; what was saved before is intact"
             if self.strict:
                 raise OSError(self.warning) from error

@@ -10,7 +10,7 @@ from ps_helpers.endpoint import connect
 from ps_helpers.lab import session
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team
-from ps_helpers.training import Run, follow
+from ps_helpers.training import Run, follow, saved_states, tell
 from ps_helpers.worker import Learner, work
 
 
@@ -141,6 +141,9 @@ def train_model(model, shards, settings=None, batch=None, test=None, rule=None):
             "a target accuracy needs test data and a model's accuracy(weights, test): "
             "set num_updates"
         )
+    saved, damage = saved_states(settings)
+    for sentence in damage:
+        tell(sentence)
     run = Run(settings)
     num_bytes = sum(weight.nbytes for weight in adapted.weights.values())
     num_bytes *= 2 * settings.team + 3  # an update each, what each reads, some to spare
@@ -150,7 +153,9 @@ def train_model(model, shards, settings=None, batch=None, test=None, rule=None):
     session.start(settings.team, settings.engine, settings.address, num_bytes)
     try:
         task = worker_task_of(model, batch)
-        team = Team(settings, adapted.weights, shards, task, rule)
+        team = Team(
+            settings, adapted.weights, shards, task, rule, saved=saved, tell=tell
+        )
         follow(team, run, adapted, () if test is None else (test,))
     finally:
         session.stop()

@@ -28,8 +28,8 @@ from ps_helpers import store
 from ps_helpers.endpoint import connect
 from ps_helpers.lab import data, model, session
 from ps_helpers.settings import Settings
-from ps_helpers.team import Team, TrainingError, states
-from ps_helpers.training import Run, follow, tell
+from ps_helpers.team import Team, TrainingError
+from ps_helpers.training import Run, follow, saved_states, tell
 from ps_helpers.worker import Learner, work
 
 
@@ -64,7 +64,9 @@ def train(settings, run):
     Fills the run as it goes, so that an interrupted run keeps what it reached.
     Raises TrainingError when training cannot go on.
     """
-    states(settings)  # what cannot be resumed is refused before anything starts
+    saved, damage = saved_states(settings)
+    for sentence in damage:
+        tell(sentence)
     dataset = data.load(settings.data, settings.seed)
     shards = data.shards(*dataset[:2], settings.team, settings.seed)
     # The driver only evaluates: NumPy will do, unless there is a convolution.
@@ -77,7 +79,7 @@ def train(settings, run):
     num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
     session.start(settings.team, settings.engine, settings.address, num_bytes)
     weights = dict(zip(classifier.keys, initial, strict=True))
-    team = Team(settings, weights, shards, worker_task, tell=tell)
+    team = Team(settings, weights, shards, worker_task, saved=saved, tell=tell)
     guess = math.log(dataset.train_y.max() + 1)  # as likely for each class
     follow(team, run, classifier, dataset[2:], guess)
 

@@ -128,8 +128,6 @@ class Settings:
         for name, endings in ENDINGS.items():
             if getattr(self, name) is not None:
                 require_file(name, Path(getattr(self, name)), endings)
-        if self.checkpoint is not None:
-            require_folder(Path(self.checkpoint))
         several, local = self.num_servers > 1, self.local_steps > 1
         for reason, conflict in {
             "--fast: processes share memory on one machine only; leave --address out": (
@@ -344,11 +342,3 @@ def require_file(name, path, endings):
         raise ValueError(f"--{name}: there is no folder {path.parent}")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise ValueError(f"--{name}: {path} cannot be written")
-
-
-def require_folder(path):
-    """Raise ValueError unless checkpoints can be written to this folder."""
-    if not path.is_dir() and (path.exists() or not path.parent.is_dir()):
-        raise ValueError(f"--checkpoint: {path} is no folder, and cannot be made one")
-    if not os.access(path if path.is_dir() else path.parent, os.W_OK):
-        raise ValueError(f"--checkpoint: {path} cannot be written to")

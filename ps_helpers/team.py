@@ -4,6 +4,7 @@ import math
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import ray
@@ -27,41 +28,20 @@ class ServerLost(TrainingError):
     """A server has died, or does not answer."""
 
 
-def states(settings):
-    """Return the servers' states that a run begins with, None for new ones.
-
-    Also returns sentences on files that were passed over. Raises ValueError, which
-    names the option, where there is no state to resume, or one of another training.
-    """
-    folder, states = settings.checkpoint, [None] * settings.num_servers
-    if not folder:
-        return states, []
-    states, damage = newest(folder, settings.num_servers)
-    if not settings.resume and (damage or any(states)):
-        raise ValueError(f"--checkpoint: {folder} is in use: add --resume")
-    if settings.resume and None in states:
-        raise ValueError(f"--resume: there is no whole checkpoint in {folder}")
-    for state in filter(None, states):
-        for option, value in settings.identity().items():
-            saved = dict(state.get("settings", ())).get(option)
-            if saved != value:
-                reason = f"{folder} was made with {option} {saved}, not {value}"
-                raise ValueError(f"--resume: the checkpoint in {reason}")
-    return states, damage
-
-
 class Team:
     """The servers and the workers of a training.
 
     ``weights`` are the first ones by key. ``task`` is started for each worker as
     ``task.remote(servers, worker, shard, settings)``. A ``rule`` takes the place of
     the settings' own. ``events`` are (seconds, sentence) of what has died and come
-    back; each sentence is also given to ``tell``. Raises ValueError for a rule that no
-    server can follow, and for several servers with an optimizer that needs whole
-    arrays.
+    back; each sentence is also given to ``tell``. ``saved`` are states that servers go
+    on from. Raises ValueError for a rule that no server can follow, and for several
+    servers with an optimizer that needs whole arrays.
     """
 
-    def __init__(self, settings, weights, shards, task, rule=None, tell=str):
+    def __init__(
+        self, settings, weights, shards, task, rule=None, saved=None, tell=str
+    ):
         self.settings, self.shards, self.task = settings, shards, task
         self.tell, self.events = tell, []
         self.weights, self.rule = weights, rule or settings.rule()
@@ -71,7 +51,9 @@ class Team:
         self.deaths = Counter()  # of each since it last did something
         self.since = {}  # (worker, step) -> when it was first seen to compute it
         self.warning, self.stopped = "", False
-        self.servers, self.to = self.start_servers(*states(settings))
+        self.servers, self.to = self.start_servers(
+            saved or [None] * settings.num_servers
+        )
         self.grow(range(len(shards)))
 
     def parts(self, number, state):
@@ -80,7 +62,10 @@ class Team:
         if settings.checkpoint:
             strict = settings.checkpoint_failure == "stop"
             more = {"settings": settings.identity()}
-            folder, every = settings.checkpoint.absolute(), settings.checkpoint_every
+            folder, every = (
+                Path(settings.checkpoint).absolute(),
+                settings.checkpoint_every,
+            )
             keeper = Keeper(folder, every, number, strict, more)
         if number == 0:
             first = {"num_updates": settings.num_updates or settings.max_updates}
@@ -88,7 +73,7 @@ class Team:
         quorum = len(self.members or self.shards)
         return own | {"quorum": quorum, "keeper": keeper, "state": state} | first
 
-    def start_servers(self, states, damage):
+    def start_servers(self, states):
         """Return the servers' handles, and what a worker connects to."""
         settings, make = self.settings, self.settings.make_optimizer
         if not isinstance(self.weights, dict):
@@ -98,10 +83,10 @@ class Team:
             raise TypeError(f"make an object of it: {self.rule.__name__}(…)")
         if not self.rule.live:
             raise ValueError(f"{type(self.rule).__name__} is for the simulator only")
-        for sentence in damage:
-            self.note(sentence)
         if states[0]:
             self.note(f"training goes on from update {states[0]['version']}.")
+        elif self.members:
+            self.note("training begins again: there is no checkpoint yet.")
         keys, values = list(self.weights), list(self.weights.values())
         first = self.parts(0, states[0])
         if settings.fast:
@@ -151,9 +136,9 @@ class Team:
         """
         self.deaths[worker] += 1
         if self.deaths[worker] <= self.settings.replace:
-            self.note(f"worker {worker} has died and is started again: {reason}")
+            self.note(f"worker {worker} has died and is started again.")
             return self.grow([worker])
-        self.note(f"worker {worker} has died and is counted out: {reason}")
+        self.note(f"worker {worker} has died and is counted out.")
         self.shrink([worker])
         if not self.members:
             raise TrainingError(f"worker {worker} failed: {reason}")
@@ -164,7 +149,7 @@ class Team:
         steps = [(worker, report.steps[worker]) for worker in report.computing]
         self.since = {it: self.since.get(it, now) for it in steps}
         for worker, step in [it for it in steps if now - self.since[it] > seconds]:
-            self.note(f"worker {worker} has taken {seconds} s for step {step}: let go")
+            self.note(f"worker {worker} is let go: step {step} took {seconds} s.")
             self.shrink([worker])
             for task in [t for t, w in self.running.items() if w == worker]:
                 ray.cancel(task, force=True)  # when it has ended it is replaced
@@ -177,7 +162,9 @@ class Team:
         self.kill(END_SECONDS)
         self.note(str(error))
         found, damage = newest(self.settings.checkpoint, self.settings.num_servers)
-        self.servers, self.to = self.start_servers(found, damage)
+        for sentence in damage:
+            self.note(sentence)
+        self.servers, self.to = self.start_servers(found)
         self.running, self.noted, self.since = {}, 0, {}
         self.grow(sorted(self.members))
         known = {worker for state in filter(None, found) for worker in state["steps"]}

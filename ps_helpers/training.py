@@ -1,6 +1,7 @@
 """What a run has reached: in points, a table and files."""
 
 import json
+import os
 import platform
 import sys
 import time
@@ -13,11 +14,42 @@ import numpy as np
 from tqdm import tqdm
 
 from ps_helpers import __version__
+from ps_helpers.checkpoint import newest
 from ps_helpers.settings import RULES, Settings, options
 from ps_helpers.team import TrainingError
 
 RECORDS_KEPT = 20_000  # of the pushes, for the figure
 STEPS_TO_LEARN = 200  # a loss is better than a guess's by then
+
+
+def saved_states(settings):
+    """Return the servers' states that a run begins with, None for new ones.
+
+    Also returns sentences on files that were passed over. Raises ValueError, which
+    names the option, where there is no state to resume, or one of another training.
+    """
+    folder, states = settings.checkpoint, [None] * settings.num_servers
+    if not folder:
+        return states, []
+    try:
+        Path(folder).mkdir(exist_ok=True)
+    except OSError as error:
+        reason = f"{folder} is no folder, and cannot be made one: {error.strerror}"
+        raise ValueError(f"--checkpoint: {reason}") from error
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"--checkpoint: {folder} cannot be written to")
+    states, damage = newest(folder, settings.num_servers)
+    if not settings.resume and (damage or any(states)):
+        raise ValueError(f"--checkpoint: {folder} is in use: add --resume")
+    if settings.resume and None in states:
+        raise ValueError(f"--resume: there is no whole checkpoint in {folder}")
+    for state in filter(None, states):
+        for option, value in settings.identity().items():
+            saved = dict(state.get("settings", ())).get(option)
+            if saved != value:
+                reason = f"{folder} was made with {option} {saved}, not {value}"
+                raise ValueError(f"--resume: the checkpoint in {reason}")
+    return states, damage
 
 
 class Run:

@@ -6,6 +6,7 @@ So the weights of a run say which steps were counted, and how often.
 
 import os
 import signal
+import stat
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ps_helpers.settings import Settings
 from ps_helpers.team import Team
 from ps_helpers.worker import work
 
-WORKERS, STEPS = 4, 3000
+WORKERS, STEPS = 4, 8000
 PARTS = "abc"  # on each of three servers one
 WEIGHTS = {key: np.zeros((WORKERS, STEPS), np.float32) for key in PARTS}
 WAYS = {
@@ -41,7 +42,7 @@ class Counting:
             place[self.worker, pulled.step % STEPS] = 1
 
 
-def make_task(folder, seconds=0.002):
+def make_task(folder, seconds=0.01):
     """Return a task that counts, and leaves its process number in a folder."""
 
     @ray.remote(max_retries=0)
@@ -53,7 +54,7 @@ def make_task(folder, seconds=0.002):
     return counting_task
 
 
-def start(folder, way, rule="async", seconds=0.002, **chosen):
+def start(folder, way, rule="async", seconds=0.01, **chosen):
     """Start a team that counts and saves its servers in a folder."""
     pids, saved = Path(folder, "pids"), Path(folder, "saved")
     pids.mkdir(exist_ok=True)
@@ -74,13 +75,17 @@ def set_trap(gate, moment):
     def die(*_, **__):
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def tear(file):
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            os.ftruncate(file, 5000), die()
+
     push, replace = Server.push, os.replace
     if moment == "before a push":
         Server.push = die
     elif moment == "after a push":  # applied, saved, and not answered
         Server.push = lambda *arguments: (push(*arguments), die())
     elif moment == "with half a file":
-        checkpoint.os.fsync = lambda file: (os.ftruncate(file, 5000), die())
+        checkpoint.os.fsync = tear
     elif moment == "before the new name":
         checkpoint.os.replace = die
     elif moment == "after the new name":
@@ -94,6 +99,9 @@ TRAPS = (
     "before the new name",
     "after the new name",
 )
+
+
+DIRECT = "worker", "server", "ray.kill"
 
 
 def kill(team, folder, what, rng):
@@ -130,31 +138,44 @@ def counts(team, report):
     return np.array(report.weights) / share
 
 
-def assert_each_once(team, report, num_updates):
+def assert_each_once(team, report):
     """Assert that of each worker's steps the first so many were counted, and once."""
-    assert report.version == num_updates
+    num_updates = report.version
+    assert max(report.steps.values()) < STEPS and num_updates > 0
     for part in counts(team, report):
         done = part.sum(axis=1).astype(int)
         np.testing.assert_array_equal(part, np.arange(STEPS) < done[:, None])
         assert part.sum() == num_updates / SHARES[team.settings.consistency]
 
 
-def run(folder, way, rule, kills, seed=0, num_updates=400, pause=0.05, **chosen):
-    """Train to the end with these kills; return the team and seconds to recover."""
-    rng = np.random.default_rng(seed)
-    team = start(folder, way, rule, num_updates=num_updates, **chosen)
-    kills, seconds, killed, report = list(kills), [], 0, None
-    next_kill = rng.integers(20, 60)  # pushes after which it comes
-    pushes = 0
+def run(folder, way, rule, kills, seed=0, pause=0.05, **chosen):
+    """Train with these kills, at random moments, and stop some pushes after the last.
+
+    Returns the team, its last report, and (what was killed, seconds until a push came
+    of what was started in its place).
+    """
+    rng, kills, recovered = np.random.default_rng(seed), list(kills), []
+    team = start(folder, way, rule, num_updates=10**6, **chosen)
+    what, killed, known = None, 0.0, 0
+    pushes, next_kill = 0, rng.integers(20, 60)  # so many pushes after the last
     for report in team.reports(pause):
-        if report.log and killed:
-            seconds.append(time.time() - killed)
-            killed = 0
         pushes += len(report.log)
-        if kills and pushes >= next_kill and report.log:
-            pushes, next_kill = 0, rng.integers(20, 60)
-            time.sleep(rng.random() * 0.02)
-            kill(team, folder, kills.pop(0), rng)
+        if what and len(team.events) > known:
+            worker = team.events[known][1].partition("worker ")[2][:1]
+            if not worker or int(worker) in {push.worker for push in report.log}:
+                begun = killed if what in DIRECT else team.events[known][0]
+                recovered.append((what, time.time() - begun))
+                what, pushes, next_kill = None, 0, rng.integers(20, 60)
+        if what and len(team.events) == known and time.time() > killed + 15:
             killed = time.time()
-    assert not kills, f"the run was over before {kills}"
-    return team, report, seconds
+            kill(team, folder, what, rng)  # it had hit a process without a task
+        if what or pushes < next_kill or team.stopped:
+            continue
+        if not kills:
+            team.stop()
+            continue
+        time.sleep(rng.random() * 0.02)
+        known, what, killed = len(team.events), kills.pop(0), time.time()
+        kill(team, folder, what, rng)
+    assert len(recovered) > 0 and not kills
+    return team, report, recovered

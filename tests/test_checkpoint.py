@@ -301,7 +301,9 @@ def test_where_nothing_can_be_written_the_last_checkpoint_is_intact(
     update, words = [np.ones_like(v) for v in VALUES.values()], "update 3 could not be"
     try:
         if strict:
-            with pytest.raises(OSError, match=f"{words} saved .*before it is intact"):
+            with pytest.raises(
+                OSError, match=f"{words} saved .*saved before is intact"
+            ):
                 server.push(0, 1, update, None)
         else:
             server.push(0, 1, update, None)

@@ -34,7 +34,7 @@ IMPORTS = {
     "endpoint": "records layout shared_memory",
     "team": "gate shared_memory endpoint layout records checkpoint",
     "settings": "rules optimizers __version__",
-    "training": "team records settings lab __version__",
+    "training": "team records settings lab checkpoint __version__",
     "own_model": "endpoint settings team training worker lab",
     "parameter_server": "store records worker endpoint team settings training lab",
     "lab": "lab",

@@ -1,0 +1,128 @@
+"""Train for half an hour while workers and servers are killed at random.
+
+    make soak            # 1,800 seconds
+    make soak ARGS=120   # two minutes
+
+Each way in which updates travel has its turn, over and over again. Memory and open
+files of the driver and of Ray's own processes, Ray's object store, the number of
+processes, zombies, and files in the folders for temporary files are noted between
+turns; the last quarter of the turns is compared with the second. Prints a table, and
+writes all to build/soak.json; returns 1 where something grows or is lost.
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from itertools import cycle
+from pathlib import Path
+
+import psutil
+import ray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import kills  # noqa: E402
+
+from ps_helpers.lab import session  # noqa: E402
+
+ray.cloudpickle.register_pickle_by_value(kills)
+RESULTS = Path("build/soak.json")
+SOME = ["worker", "server", "worker", "with half a file", "ray.kill", "after a push"]
+LIMITS = {  # name -> by how much it may have grown
+    "driver MB": 15,
+    "Ray's own MB": 40,
+    "driver files": 8,
+    "object store MB": 5,
+    "processes": 3,
+    "zombies": 0,
+    "files": 0,
+}
+
+
+def processes():
+    """Return the driver, Ray's own processes and Ray's workers."""
+    driver = psutil.Process()
+    own, workers = [], []
+    for process in driver.children(recursive=True):
+        try:
+            is_worker = process.cmdline()[:1] and "ray::" in process.cmdline()[0]
+            (workers if is_worker else own).append(process)
+        except psutil.Error:
+            own.append(process)
+    return driver, own, workers
+
+
+def memory(found):
+    """Return the megabytes that these processes have for themselves."""
+    total = 0
+    for process in found:
+        try:
+            total += process.memory_full_info().uss / 1e6
+        except psutil.Error:
+            pass
+    return total
+
+
+def is_zombie(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def measure():
+    """Return what must not grow, by name."""
+    driver, own, workers = processes()
+    total = ray.cluster_resources().get("object_store_memory", 0)
+    free = ray.available_resources().get("object_store_memory", 0)
+    places = ["/dev/shm", tempfile.gettempdir()]
+    mine = [name for place in places for name in os.listdir(place) if "soak" in name]
+    return {
+        "driver MB": memory([driver]),
+        "Ray's own MB": memory(own),
+        "driver files": driver.num_fds(),
+        "object store MB": (total - free) / 1e6,
+        "processes": len(own) + len(workers),
+        "zombies": sum(map(is_zombie, own + workers)),
+        "files": len(mine),
+    }
+
+
+def main(seconds=1800):
+    session.start(kills.WORKERS)
+    end, turns, number, updates = time.time() + float(seconds), [], 0, 0
+    for i, (way, rule) in enumerate(
+        cycle([(way, rule) for way in kills.WAYS for rule in ("async", "sync")])
+    ):
+        if time.time() > end:
+            break
+        with tempfile.TemporaryDirectory(prefix="a run of soak") as folder:
+            more = {"checkpoint_every": 1 + i % 7}
+            some = SOME[: 6 if rule == "async" else 3]
+            team, report, _ = kills.run(folder, way, rule, some, seed=i, **more)
+            kills.assert_each_once(team, report)
+            team.kill()
+        number, updates = number + len(some), updates + report.version
+        del team, report
+        time.sleep(2)  # processes end
+        turns.append(measure() | {"way": way, "rule": rule, "at": time.time()})
+        print(f"{way}, {rule}: {number} kills, {updates} updates", flush=True)
+    session.stop()
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({"kills": number, "turns": turns}, indent=1))
+    quarter, grown = max(1, len(turns) // 4), []
+    print(f"\n{number} kills, {updates} updates: 0 steps lost, 0 counted twice")
+    for name, limit in LIMITS.items():
+        values = [turn[name] for turn in turns]
+        before = statistics.median(values[quarter : 2 * quarter] or values)
+        after = statistics.median(values[-quarter:])
+        grown += [name] if after - before > limit else []
+        print(f"{name:16} {before:8.1f} then {after:8.1f}")
+    print(f"These have grown: {', '.join(grown)}" if grown else "Nothing has grown.")
+    return bool(grown)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,404 @@
+"""Kill workers and servers of real teams: nothing is lost, and nothing counts twice.
+
+Most runs count steps in the weights themselves, see `kills`.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from functools import partial
+
+import kills
+import numpy as np
+import psutil
+import pytest
+import ray
+from kills import TRAPS, WAYS, WEIGHTS, WORKERS
+from test_script import SCRIPT, SECONDS, environment, marked, messages, table
+from test_script import run as run_script
+
+from ps_helpers import checkpoint, parameter_server
+from ps_helpers.endpoint import connect
+from ps_helpers.lab import data, model
+from ps_helpers.parameter_server import worker_task
+from ps_helpers.rules import Asynchronous
+from ps_helpers.settings import Settings
+from ps_helpers.shared_memory import MemoryGate, SharedMemory
+from ps_helpers.team import ServerLost, Team, TrainingError
+from ps_helpers.worker import work
+
+ray.cloudpickle.register_pickle_by_value(kills)
+
+each_way = pytest.mark.parametrize("way", WAYS)
+SOME = ["worker", "server", "with half a file", "worker", "after a push", "ray.kill"]
+
+
+@pytest.fixture
+def end(running_ray):
+    """End the teams of a test, whatever comes of it."""
+    teams = []
+    yield lambda team: teams.append(team) or team
+    for team in teams:
+        team.kill()
+
+
+# Each once, whatever dies
+
+
+@pytest.mark.parametrize(("rule", "every"), [("async", 5), ("sync", 1), ("ssp", 1)])
+@each_way
+def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
+    way, rule, every, end, tmp_path
+):
+    if rule == "ssp" and way != "messages":
+        pytest.skip("one of the ways will do for the third rule")
+    seed = list(WAYS).index(way) + 10 * every
+    some, more = SOME if rule == "async" else SOME[:3], {"checkpoint_every": every}
+    team, report, recovered = kills.run(tmp_path, way, rule, some, seed, **more)
+    end(team)
+    kills.assert_each_once(team, report)
+    text = " ".join(sentence for _, sentence in team.events)
+    assert text.count("is started again") >= some.count("worker")
+    assert text.count("the server failed") >= len(some) - some.count("worker")
+    assert [what for what, _ in recovered] == some
+    left = {path.suffix for path in (tmp_path / "saved").iterdir()}
+    assert left == {".npz"}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_server_that_dies_at_its_worst_moment_keeps_what_it_answered(
+    trap, end, tmp_path
+):
+    run = kills.run(tmp_path, "messages", "async", [trap], checkpoint_every=1)
+    end(run[0])
+    kills.assert_each_once(*run[:2])
+
+
+def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
+    end, tmp_path
+):
+    """It dies between its sends, in the middle of the run and at its end."""
+
+    def make(folder):
+        @ray.remote(max_retries=0)
+        def dying_task(ps, worker, shard, settings):
+            endpoint = connect(ps, worker, {k: w.shape for k, w in WEIGHTS.items()})
+            marks = [os.path.join(folder, f"{worker}-{step}") for step in (5, 49)]
+
+            def push(step, times):
+                endpoint.endpoints[0].push(step, times)
+                if step in (5, 49) and not os.path.exists(marks[step // 49]):
+                    open(marks[step // 49], "w").close()
+                    time.sleep(0.2)  # Ray sends it
+                    os.kill(os.getpid(), signal.SIGKILL)
+                for other in endpoint.endpoints[1:]:
+                    other.push(step, times)
+
+            endpoint.push = push
+            return work(endpoint, kills.Counting(worker, 0.001))
+
+        return dying_task
+
+    own = {"num_workers": WORKERS, "num_servers": 3, "num_updates": 200}
+    settings = Settings(**own, consistency="ssp", staleness=0)
+    team = end(Team(settings, WEIGHTS, [None] * WORKERS, make(str(tmp_path))))
+    *_, report = team.reports(0.1)
+    assert len(os.listdir(tmp_path)) == 2 * WORKERS
+    kills.assert_each_once(team, report)
+    reports = team.ask(*(ps.report.remote() for ps in team.servers))
+    assert [r.version for r in reports] == [200] * 3
+
+
+@pytest.fixture(scope="module")
+def training(digits):
+    """Return what a real team is made of: settings, weights, shards, task."""
+    mlp = model.load("mlp", "numpy")
+    weights = dict(zip(mlp.keys, mlp.initial_weights(), strict=True))
+    own = {"engine": "numpy", "consistency": "sync", "optimizer": "adam"}
+    settings = Settings(**own, num_updates=150, delays=[[0.01]] * WORKERS)
+    shards = data.shards(*digits[:2], WORKERS)
+    return partial(dataclasses.replace, settings), weights, shards, worker_task
+
+
+@pytest.fixture(scope="module")
+def undisturbed(running_ray, training):
+    """Return the weights of a run in which nobody died."""
+    settings, *more = training
+    team = Team(settings(), *more)
+    *_, report = team.reports()
+    team.kill()
+    return report.weights
+
+
+def pids_of(name):
+    """Return the processes of Ray that do something of this name now."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[:1] == [f"ray::{name}"]:
+                found.append(process.pid)
+    return found
+
+
+@each_way
+def test_rounds_reach_the_same_weights_bit_for_bit_as_if_nobody_had_died(
+    way, training, undisturbed, end, tmp_path
+):
+    settings, *more = training
+    own = {"checkpoint": tmp_path / "saved", "checkpoint_every": 10} | WAYS[way]
+    team, rng = end(Team(settings(**own), *more)), np.random.default_rng(3)
+    victims, passed = ["worker", "server"], 0
+    for report in team.reports(0.1):
+        if victims and report.version > passed + 25:
+            if victims.pop(0) == "worker" and way != "three servers":
+                os.kill(rng.choice(pids_of("worker_task")), signal.SIGKILL)
+            else:
+                server = team.servers[rng.integers(len(team.servers))]
+                os.kill(kills.server_pid(server), signal.SIGKILL)
+            passed = report.version
+    assert not victims and len(team.events) >= 2
+    for weight, expected in zip(report.weights, undisturbed, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+# Who is counted out, and who comes
+
+
+@pytest.mark.parametrize("rule", ["async", "sync", "ssp", "backup"])
+def test_without_a_replacement_the_others_go_on_and_one_may_come_later(
+    rule, end, tmp_path
+):
+    rule_own = {"num_workers": WORKERS - 1} if rule == "backup" else {}
+    own = {"replace": 0, "num_updates": 10**6, "checkpoint": None} | rule_own
+    team = end(kills.start(tmp_path, "messages", rule, 0.02, **own))
+    steps, came = Counter(), None
+    for report in team.reports(0.05):
+        steps.update(push.worker for push in report.log)
+        if report.version > 20 and not team.events and 1 in team.members:
+            os.kill(int((tmp_path / "pids" / "worker1").read_text()), signal.SIGKILL)
+            while 1 in team.members:
+                team.take_off_finished(0.1)
+            at_death = steps[1]
+            at_death = report.version
+        elif came is None and team.events and report.version > at_death + 40:
+            came = steps[1]
+            team.grow([1])
+        elif came is not None and steps[1] > came + 3:
+            team.stop()
+    [(_, sentence)] = team.events
+    assert sentence == "worker 1 has died and is counted out."
+    assert steps[0] > steps[1] > came + 3
+
+
+@pytest.mark.parametrize("way", ["messages", "shared memory"])
+def test_who_hangs_is_let_go_after_the_deadline_and_replaced(way, end, tmp_path):
+    @ray.remote(max_retries=0)
+    def hanging_task(ps, worker, shard, settings):
+        class Hanging(kills.Counting):
+            def compute(self, pulled, into):
+                mark = os.path.join(folder, "hung")
+                if worker == 1 and pulled.step == 9 and not os.path.exists(mark):
+                    open(mark, "w").close()
+                    time.sleep(600)
+                super().compute(pulled, into)
+
+        shapes = {key: weight.shape for key, weight in WEIGHTS.items()}
+        return work(connect(ps, worker, shapes), Hanging(worker, 0.03))
+
+    folder = str(tmp_path)
+    own = {"num_workers": WORKERS, "num_updates": 10**6, "deadline": 2.0}
+    settings = Settings(**own, consistency="ssp", **WAYS[way])
+    team = end(Team(settings, WEIGHTS, [None] * WORKERS, hanging_task))
+    for report in team.reports(0.1):
+        if report.steps[1] > 15:
+            team.stop()
+    kills.assert_each_once(team, report)
+    let_go, replaced = [sentence for _, sentence in team.events]
+    assert let_go == "worker 1 is let go: step 9 took 2.0 s."
+    assert replaced == "worker 1 has died and is started again."
+
+
+def test_who_comes_back_late_is_refused_by_its_old_number():
+    gate = MemoryGate(["w"], [np.zeros(2, np.float32)], {"rule": Asynchronous()}, 2)
+    late = SharedMemory(gate.address(), 0, np.asarray)
+    assert late.pull().step == 0
+    again = SharedMemory(gate.address(), 0, np.asarray)
+    assert again.pull().step == 0
+    late.push(0, None)
+    assert late.pull() is None
+    again.update[0][...] = 1
+    again.push(0, None)
+    assert again.pull().step == 1
+    assert gate.report().weights[0].tolist() == [1, 1]
+    assert len(gate.report().log) == 1
+    gate.leave(0)
+    assert again.pull() is None
+
+
+def test_who_dies_again_and_again_ends_the_run_in_one_sentence(end, tmp_path):
+    @ray.remote(max_retries=0)
+    def short_lived(ps, worker, shard, settings):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    settings = Settings(num_workers=2, num_updates=9, replace=1)
+    team = end(Team(settings, WEIGHTS, [None] * 2, short_lived))
+    with pytest.raises(TrainingError, match=r"^worker . failed: [^\n]*$"):
+        list(team.reports(0.1))
+    assert len(team.events) == 4
+
+
+def test_a_server_that_dies_again_before_any_push_is_given_up(end, tmp_path):
+    team = end(kills.start(tmp_path, "messages", num_updates=10**6))
+    reports = team.reports(0.05)
+    next(reports)
+    with pytest.raises(TrainingError, match=r"^the server failed: [^\n]*$"):
+        while True:
+            ray.kill(team.servers[0])
+            with contextlib.suppress(ServerLost):
+                team.report()
+            team.recover(ServerLost("the server failed: it was killed"))
+    assert len(team.events) == 3
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_or_warns(end, tmp_path):
+    for choice in ("stop", "warn"):
+        folder = tmp_path / choice
+        folder.mkdir()
+        own = {"checkpoint_failure": choice, "checkpoint_every": 10}
+        team = end(kills.start(folder, "messages", num_updates=300, **own))
+        saved, words = folder / "saved", "could not be saved"
+
+        def go_on(team=team, saved=saved):
+            for report in team.reports(0.05):
+                if report.version > 50 and not saved.is_file():
+                    saved.rename(saved.with_name("moved"))
+                    saved.write_text("no folder")
+            return report
+
+        if choice == "stop":
+            with pytest.raises(TrainingError, match=words):
+                go_on()
+        else:
+            assert go_on().version == 300
+            assert any(words in sentence for _, sentence in team.events)
+        [state], damage = checkpoint.newest(folder / "moved")
+        assert state["version"] >= 50 and not damage
+
+
+# The script
+
+
+def options(folder, *more):
+    own = ["--num-workers=2", "--consistency=sync", "--num-updates=200"]
+    saving = [f"--checkpoint={folder}", "--checkpoint-every=10", "--straggler=50"]
+    return ["--engine=numpy", *own, *saving, *more]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """Return the states in which a run ends that is not interrupted, by servers."""
+    states = {}
+    for servers in (1, 2):
+        folder = tmp_path_factory.mktemp("whole") / "saved"
+        done = run_script(*options(folder, f"--num-servers={servers}"))
+        assert done.returncode == 0, done.stderr
+        states[servers] = checkpoint.newest(folder, servers)[0]
+    return states
+
+
+@pytest.mark.parametrize("way", ["", "--fast", "--num-servers=2"])
+def test_ctrl_c_and_resume_reach_the_weights_of_an_uninterrupted_run(
+    way, whole_run, tmp_path
+):
+    folder, more = tmp_path / "saved", [way] if way else []
+    with (tmp_path / "errors").open("w") as errors:
+        process = subprocess.Popen(
+            [*SCRIPT, *options(folder, *more)],
+            env=environment(),
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + SECONDS
+        while max(checkpoint.saved(folder), default=0) < 40:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(SECONDS) == 130
+    finally:
+        for left in marked(process.pid):
+            left.kill()
+    at = max(checkpoint.saved(folder))
+    assert 40 <= at < 200
+    done = run_script(*options(folder, *more), "--resume")
+    assert done.returncode == 0, done.stderr
+    assert table(done.stdout)["updates"] == "200"
+    [line] = messages(done.stderr)
+    words = f"parameter_server: training goes on from update {at // 10 * 10}."
+    assert line == words or way == "--num-servers=2"
+    expected = whole_run[2 if "servers" in way else 1]
+    for state, other in zip(
+        checkpoint.newest(folder, len(expected))[0], expected, strict=True
+    ):
+        assert state["version"] == other["version"] == 200
+        for key, weight in other["weights"].items():
+            np.testing.assert_array_equal(state["weights"][key], weight)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--model=softmax"], "was made with --model mlp, not softmax"),
+        (["--data=mnist"], "was made with --data digits, not mnist"),
+        (["--optimizer=adam"], "was made with --optimizer sgd, not adam"),
+        (["--learning-rate=0.5"], "was made with --learning-rate 0.2, not 0.5"),
+        (["--num-workers=3"], "was made with --num-workers 4, not 3"),
+    ],
+)
+def test_resuming_another_training_is_refused_in_one_sentence(
+    arguments, reason, tmp_path, capsys
+):
+    identity = Settings().identity()
+    checkpoint.write(tmp_path / "server0-7.npz", {"settings": identity, "version": 7})
+    more = [f"--checkpoint={tmp_path}", "--resume"]
+    assert parameter_server.main([*arguments, *more]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    folder = f"parameter_server: --resume: the checkpoint in {tmp_path}"
+    assert line == f"{folder} {reason}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files", "reason"),
+    [
+        (["--resume"], [], "--resume: say where the checkpoints are"),
+        (["--checkpoint={}", "--resume"], [], "--resume: there is no whole checkpoint"),
+        (
+            ["--checkpoint={}"],
+            ["server0-3.npz"],
+            "--checkpoint: .* is in use: add --re",
+        ),
+        (["--checkpoint={}/a/b"], [], "--checkpoint: .* is no folder, and cannot be"),
+        (["--checkpoint={}/a"], ["a"], "--checkpoint: .* is no folder, and cannot be"),
+        (["--checkpoint=/proc/saved"], [], "--checkpoint: .* cannot be"),
+        (["--checkpoint={}", "--checkpoint-every=0"], [], "--checkpoint-every: 0 is"),
+    ],
+)
+def test_folders_that_will_not_do_are_refused(
+    arguments, files, reason, tmp_path, capsys
+):
+    for name in files:
+        (tmp_path / name).write_text("something")
+    arguments = [argument.format(tmp_path) for argument in arguments]
+    try:
+        status = parameter_server.main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.search(reason, line)
