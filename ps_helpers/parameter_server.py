@@ -15,6 +15,11 @@ import signal
 import sys
 from functools import partial
 
+from ps_helpers.lab import ending
+
+if __name__ == "__main__":  # what follows takes seconds
+    ending.answer(ending.leave_at_once, ending.leave_at_once)
+
 import ray
 from tqdm import tqdm
 
@@ -46,8 +51,15 @@ def train(settings, run):
     Fills the run as it goes, so that an interrupted run keeps what it reached.
     Raises TrainingError when training cannot go on.
     """
+    if settings.plot:
+        from ps_helpers.lab import plots
+
+        plots.require_picture(settings.plot)
     dataset = data.load(settings.data, settings.seed)
     shards = data.shards(*dataset[:2], settings.team, settings.seed)
+    if settings.batch_size > (size := len(shards[0][0])):
+        reason = f"{settings.batch_size} is more than a worker has: {size} images"
+        raise ValueError(f"--batch-size: {reason}")
     # The driver only evaluates: NumPy will do, unless there is a convolution.
     engine = "tensorflow" if settings.model == "cnn" else "numpy"
     pixels = dataset.train_x.shape[1]
@@ -78,38 +90,42 @@ def train(settings, run):
         )
 
 
-def plot(run, consistency, path):
+def plot(run, settings):
     """Write learning curves, and a stretch of the middle of training, to a file."""
     from ps_helpers.lab import plots
 
-    meaning, _ = RULES[consistency]
-    plots.report(run.points, run.log, run.calls, meaning).savefig(path)
+    meaning, _ = RULES[settings.consistency]
+    with plots.kept_whole(settings.plot):
+        plots.report(run.points, run.log, run.calls, meaning).savefig(settings.plot)
 
 
 def main(arguments=None):
     """Run the command line; return its exit status."""
-    settings, run, status = Settings.parse(__doc__, arguments), Run(), 0
-    interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        train(settings, run)
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the clean-up comes first
-        print("\nInterrupted. What was reached:", file=sys.stderr)
-        status = 130
-    except TrainingError as error:
-        print(f"parameter_server: {error}", file=sys.stderr)
-        status = 1
-    except (session.SessionError, data.MissingDataError, ValueError) as error:
-        print(f"parameter_server: {error}", file=sys.stderr)
-        return 2
-    finally:
-        session.stop()
-        signal.signal(signal.SIGINT, interrupt)
-    print(run.table())
-    if settings.plot and run.points:
-        plot(run, settings.consistency, settings.plot)
+    settings, run, said, status = Settings.parse(__doc__, arguments), Run(), [], 0
+    with ending.answers_kept():
+        try:
+            train(settings, run)
+        except (KeyboardInterrupt, SystemExit) as told:
+            print(ending.TOLD, file=sys.stderr)
+            status = 130 if isinstance(told, KeyboardInterrupt) else 143
+        except TrainingError as error:
+            said, status = [error], 1
+        except (session.SessionError, data.MissingDataError, ValueError) as error:
+            said, status = [error], 2
+        finally:
+            ending.answer(signal.SIG_IGN, signal.SIG_IGN)  # the clean-up comes first
+            session.stop()
+            if run.points or status != 2:
+                print(run.table(), flush=True)
+        if settings.plot and run.points:
+            try:
+                plot(run, settings)
+            except Exception as error:  # whatever it is, the table is there
+                said, status = [*said, f"--plot: {error}"], status or 1
+        for reason in said:
+            print(f"parameter_server: {reason}", file=sys.stderr)
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)
