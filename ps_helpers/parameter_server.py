@@ -22,6 +22,11 @@ import signal
 import sys
 from functools import partial
 
+from ps_helpers.lab import ending
+
+if __name__ == "__main__":  # what follows takes seconds
+    ending.answer(ending.leave_at_once, ending.leave_at_once)
+
 import ray
 
 from ps_helpers import store
@@ -67,8 +72,15 @@ def train(settings, run):
     saved, damage = saved_states(settings)
     for sentence in damage:
         tell(sentence)
+    if settings.plot:
+        from ps_helpers.lab import plots
+
+        plots.require_picture(settings.plot)
     dataset = data.load(settings.data, settings.seed)
     shards = data.shards(*dataset[:2], settings.team, settings.seed)
+    if settings.batch_size > (size := len(shards[0][0])):
+        reason = f"{settings.batch_size} is more than a worker has: {size} images"
+        raise ValueError(f"--batch-size: {reason}")
     # The driver only evaluates: NumPy will do, unless there is a convolution.
     engine = "tensorflow" if settings.model == "cnn" else "numpy"
     pixels = dataset.train_x.shape[1]
@@ -99,31 +111,33 @@ def compare(paths, picture):
 
 def main(arguments=None):
     """Run the command line; return its exit status."""
-    settings, status = Settings.parse(__doc__, arguments), 0
+    settings, said, status = Settings.parse(__doc__, arguments), [], 0
     run = Run(settings)
-    interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        if settings.compare:
-            compare(settings.compare, settings.plot)
-            return 0
-        train(settings, run)
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the clean-up comes first
-        print("\nInterrupted. What was reached:", file=sys.stderr)
-        status = 130
-    except TrainingError as error:
-        print(f"parameter_server: {error}", file=sys.stderr)
-        status = 1
-    except (session.SessionError, data.MissingDataError, ValueError) as error:
-        print(f"parameter_server: {error}", file=sys.stderr)
-        return 2
-    finally:
-        session.stop()
-        signal.signal(signal.SIGINT, interrupt)
-    print(run.table())
-    run.keep()
+    with ending.answers_kept():
+        try:
+            if settings.compare:
+                compare(settings.compare, settings.plot)
+                return 0
+            train(settings, run)
+        except (KeyboardInterrupt, SystemExit) as told:
+            print(ending.TOLD, file=sys.stderr)
+            status = 130 if isinstance(told, KeyboardInterrupt) else 143
+        except TrainingError as error:
+            said, status = [error], 1
+        except (session.SessionError, data.MissingDataError, ValueError) as error:
+            said, status = [error], 2
+        finally:
+            ending.answer(signal.SIG_IGN, signal.SIG_IGN)  # the clean-up comes first
+            session.stop()
+            if not settings.compare and (run.points or status != 2):
+                print(run.table(), flush=True)
+        if run.points or status != 2:
+            lost = run.keep()
+            said, status = [*said, *lost], status or int(bool(lost))
+        for reason in said:
+            print(f"parameter_server: {reason}", file=sys.stderr)
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)

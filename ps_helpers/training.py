@@ -202,22 +202,40 @@ class Run:
         return found
 
     def keep(self):
-        """Write the files that the settings ask for, where there is anything yet."""
-        settings = self.settings
-        if settings.json:
-            Path(settings.json).write_text(
-                json.dumps(self.record(), indent=1, default=str) + "\n"
-            )
-        if settings.save and self.points:
-            np.savez(settings.save, **{str(k): w for k, w in self.weights.items()})
-        if settings.plot and self.points:
-            from ps_helpers.lab import plots  # not before: a second
+        """Write the files that the settings ask for; return why one could not be.
 
-            events = []
-            for server, calls in self.calls.items() or [("server", ())]:
-                events += plots.events((), calls, server)
-            events += plots.events(self.log, slept=self.slept)
-            plots.report(self.record(), events).savefig(settings.plot, dpi=160)
+        A file is written whole, or not at all.
+        """
+        said = []
+        ways = {"json": self.write_record, "save": self.write_weights}
+        for option, write in (ways | {"plot": self.draw}).items():
+            path = getattr(self.settings, option)
+            if not path or not (self.points or option == "json"):
+                continue
+            part = Path(path).with_stem(f".{Path(path).stem}-part")
+            try:
+                write(part)
+                part.replace(path)
+            except Exception as error:  # whatever it is, the table is there
+                part.unlink(missing_ok=True)
+                said.append(f"--{option}: {error}")
+        return said
+
+    def write_record(self, path):
+        text = json.dumps(self.record(), indent=1, default=str)
+        path.write_text(text + "\n", encoding="utf-8")
+
+    def write_weights(self, path):
+        np.savez(path, **{str(key): weight for key, weight in self.weights.items()})
+
+    def draw(self, path):
+        from ps_helpers.lab import plots  # not before: a second
+
+        events = []
+        for server, calls in self.calls.items() or [("server", ())]:
+            events += plots.events((), calls, server)
+        events += plots.events(self.log, slept=self.slept)
+        plots.report(self.record(), events).savefig(path, dpi=160)
 
     def slept(self, push):
         """Return how many seconds of a step its worker slept, as settings said."""

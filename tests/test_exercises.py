@@ -3,12 +3,15 @@
 The wrong and right answers are in the modules test_answers_*.py.
 """
 
+import contextlib
 import importlib
+import itertools
 import os
 import sys
 import threading
 import time
 
+import nbformat
 import numpy as np
 import pytest
 from answers import (
@@ -17,11 +20,18 @@ from answers import (
     reason,
     renamed,
 )
+from nbclient import NotebookClient
 
 from ps_helpers import checks
 from ps_helpers.checks import verdict as engine
 from ps_helpers.checks.tables import TABLES, Table, play
-from ps_helpers.checks.verdict import NotYet, number, require, verdict
+from ps_helpers.checks.verdict import (
+    NotYet,
+    number,
+    put_back,
+    require,
+    verdict,
+)
 
 
 def test_every_exercise_of_the_notebooks_has_a_check():
@@ -273,3 +283,68 @@ def test_errors_alone_prove_no_mistake():
     table = Table(halved, calls=[(1.5,), (2,)], returns=number, mistakes=fails)
     with pytest.raises(NotYet, match=r"halved\(2\) stops with ZeroDivisionError"):
         table.judge(lambda x: x % 0)
+
+
+# Under a grader
+
+
+def graded(monkeypatch, capsys, answer):
+    """Return the last line that a check prints while nbgrader runs it."""
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    monkeypatch.setattr(engine, "APART", 5)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    with contextlib.suppress(AssertionError):
+        checks.check(renamed(answer, "count_calls"))
+    return capsys.readouterr().out.splitlines()
+
+
+def prints(workers, steps):
+    print("at work")
+    return count_calls(workers, steps)
+
+
+def swallows(workers, steps):
+    while True:
+        try:
+            while True:
+                try:
+                    sum(itertools.count())  # which sees no interrupt
+                except BaseException:
+                    continue
+        except BaseException:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (swallows, "not yet: it was killed"),
+        (
+            lambda workers, steps: os.kill(os.getpid(), 9),
+            "not yet: it ends the whole process",
+        ),
+        (lambda workers, steps: os._exit(0), "not yet: it ends the whole process"),
+        (lambda workers, steps: 0, "not yet: "),
+        (prints, "passed"),
+    ],
+)
+def test_an_answer_under_a_grader_costs_itself_alone(
+    monkeypatch, capsys, answer, reason
+):
+    *printed, line = graded(monkeypatch, capsys, answer)
+    assert line.startswith(f"count_calls: {reason}")
+    assert ("at work" in printed) == (answer is prints)
+
+
+def test_a_cell_that_defines_check_anew_changes_no_other():
+    names = {"check": print, "push": 1}
+    put_back(names)
+    assert names == {"check": checks.check, "push": 1}
+    put_back(empty := {})
+    assert not empty
+    cells = ["from ps_helpers.checks import check\ndef check(_): print('fine')"]
+    cells.append("check(1)")
+    book = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    NotebookClient(book, kernel_name="python3").execute()
+    assert "give check the function itself" in book.cells[1].outputs[0].text

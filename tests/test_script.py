@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from ps_helpers import parameter_server
-from ps_helpers.lab import model, processes, session
+from ps_helpers.lab import data, model, processes, session
 from ps_helpers.records import Push, Report, Times
 from ps_helpers.settings import Settings
 from ps_helpers.team import TrainingError
@@ -31,6 +31,7 @@ SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 LONG = "--engine=numpy", "--num-workers=2", "--num-updates=999999"
 SECONDS = 300  # after which a process is said to hang, on a busy machine too
+TEXT = {"capture_output": True, "text": True, "timeout": SECONDS}
 
 
 def environment(**more):
@@ -41,13 +42,8 @@ def environment(**more):
 
 
 def run(*arguments, **more):
-    return subprocess.run(
-        [*SCRIPT, *map(str, arguments)],
-        env=environment(**more),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+    command = [*SCRIPT, *map(str, arguments)]
+    return subprocess.run(command, env=environment(**more), **TEXT)
 
 
 def messages(error_output):
@@ -245,6 +241,9 @@ class Training:
                 start_new_session=True,  # a process group of its own, as in a terminal
             )
 
+    def imports(self):
+        return "_raylet" in Path(f"/proc/{self.process.pid}/maps").read_text()
+
     def starts_ray(self):
         with contextlib.suppress(psutil.Error):  # a child that has gone again
             children = psutil.Process(self.process.pid).children()
@@ -279,34 +278,35 @@ def training(tmp_path):
         process.kill()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("moment", "send", "times"),
     [
         (Training.trains, os.kill, 1),
         (Training.trains, os.killpg, 2),  # impatiently
         (Training.starts_workers, os.killpg, 1),
-        (Training.starts_ray, os.killpg, 1),
         (Training.starts_ray, os.kill, 1),
+        (Training.imports, os.killpg, 1),
     ],
     ids=[
         "sent to the script alone",
         "twice to its process group",
         "while workers start",
-        "while Ray starts",
-        "while Ray starts to the script alone",
+        "while Ray starts, to the script alone",
+        "during the imports",
     ],
 )
-def test_ctrl_c_ends_everything_and_shows_what_was_reached(
-    training, moment, send, times
+def test_a_signal_ends_everything_and_shows_what_was_reached(
+    training, moment, send, times, number
 ):
     training.wait_until(moment)
     for _ in range(times):
-        send(training.process.pid, signal.SIGINT)
+        send(training.process.pid, number)
         training.wait_until(Training.stops)
     status = training.process.wait(SECONDS)
     output, errors = training.output.read_text(), training.error_output.read_text()
     assert messages(errors) == ["Interrupted. What was reached:"]
-    assert status == 130
+    assert status == 128 + number
     record = json.loads((training.output.parent / "run.json").read_text())
     assert (record["updates"] > 0) == (moment is Training.trains)
     if moment is Training.trains:
@@ -316,6 +316,22 @@ def test_ctrl_c_ends_everything_and_shows_what_was_reached(
         assert output == "Stopped before the first update.\n"
     _, left = psutil.wait_procs(marked(training.process.pid), timeout=10)
     assert not left
+
+
+def test_what_reads_the_output_may_close_it_early(tmp_path):
+    few = "--engine=numpy --num-workers=1 --num-updates=20"
+    script = " ".join(SCRIPT)
+    for arguments in ("--help", few):
+        line = f"{script} {arguments} | true; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", line], env=environment(), **TEXT)
+        assert done.returncode in (0, 141)
+        assert messages(done.stderr) == []
+    line = f"{script} {few} > /dev/full"
+    done = subprocess.run(["bash", "-c", line], env=environment(), **TEXT)
+    assert done.returncode == 1
+    assert messages(done.stderr) == [
+        "parameter_server: no result: No space left on device"
+    ]
 
 
 # A cluster
@@ -394,7 +410,57 @@ def test_sigint_is_as_it_was_after_an_interrupt(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parameter_server, "train", interrupt)
-    before = signal.getsignal(signal.SIGINT)
+    before = list(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM)))
     assert parameter_server.main([]) == 130
-    assert signal.getsignal(signal.SIGINT) is before
+    assert list(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM))) == before
     assert capsys.readouterr().out == "Stopped before the first update.\n"
+
+
+def trained(settings, run):
+    """Fill a run as training does."""
+    softmax, digits = model.load("softmax", "numpy"), data.load()
+    run.add(report(40, softmax.initial_weights(), 0, 1), softmax, digits[2:])
+
+
+@pytest.mark.parametrize("fault", ["full", "locked", "drawn"])
+def test_what_fails_after_training_costs_no_result(
+    monkeypatch, capsys, tmp_path, fault
+):
+    """The table comes first, then a sentence, then the status."""
+    picture = tmp_path / "run.png"
+
+    def fail(*_, **__):
+        picture.write_bytes(b"a part")
+        raise {
+            "full": OSError(28, "No space left"),
+            "locked": PermissionError("no"),
+        }.get(fault, RuntimeError("no font"))
+
+    monkeypatch.setattr(parameter_server, "train", trained)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    assert parameter_server.main([f"--plot={picture}"]) == 1
+    output = capsys.readouterr()
+    assert table(output.out)["updates"] == "40" and not picture.exists()
+    [line] = output.err.splitlines()
+    assert line.startswith("parameter_server: --plot: ")
+
+
+def test_what_can_be_known_is_refused_at_the_start(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(session, "start", lambda *_: pytest.fail("it began"))
+
+    def refused(reason, *arguments):
+        assert parameter_server.main(list(arguments)) == 2
+        output = capsys.readouterr()
+        assert output.out == "" and output.err.startswith(f"parameter_server: {reason}")
+        assert output.err.count("\n") == 1
+
+    more = "360 is more than a worker has: 359 images"
+    refused(f"--batch-size: {more}", "--batch-size=360")
+    refused(f"--batch-size: {more[:23]}", "--batch-size=360", "--num-workers=5")
+    picture = f"--plot={tmp_path / 'run.svg'}"
+    with monkeypatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: 1 / 0)
+        refused("--plot: ", picture)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb"))
+    refused("--plot: ", picture)
+    assert not list(tmp_path.iterdir())

@@ -77,7 +77,7 @@ def environment(variables):
 def silent_stderr():
     """Send what native code writes to standard error to nowhere."""
     saved = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield

@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -244,6 +245,15 @@ def timeline(events, title="", milliseconds=None, ax=None, legend=True):
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
         ax.legend(**place, **_phases(inside))
     return ax.figure
+
+
+def require_picture(path):
+    """Raise ValueError unless a picture can be drawn, and its folder has room."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            Figure((8, 6)).savefig(file, format=path.suffix[1:])
+    except Exception as error:  # Matplotlib's own are of any kind
+        raise ValueError(f"--plot: {path} cannot be drawn: {error}") from error
 
 
 @in_style

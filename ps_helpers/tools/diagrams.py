@@ -437,7 +437,7 @@ def lost_update():
 
 def rate_and_workers():
     """Return the table of losses that notebook 02 has printed."""
-    cells = json.loads((SERIES / "02_push_and_pull.ipynb").read_text())["cells"]
+    cells = json.loads((SERIES / "02_push_and_pull.ipynb").read_text("utf-8"))["cells"]
     outputs = [out for cell in cells for out in cell.get("outputs", ())]
     printed = ["".join(output.get("text", ())) for output in outputs]
     head, *lines = next(t for t in printed if "rate:" in t).splitlines()

@@ -67,7 +67,7 @@ def copy_file(source, target):
     target.parent.mkdir(exist_ok=True)
     shutil.copyfile(source, target)
     if target.suffix == ".md":
-        target.write_text(with_links(target.read_text()))
+        target.write_text(with_links(target.read_text("utf-8")), "utf-8")
 
 
 def with_links(text):
@@ -85,10 +85,10 @@ def make_course(course, folder):
         write_assignment(teacher, course / "source" / path.stem / path.name, folder)
     kernel = course / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True, exist_ok=True)
-    kernel.write_text(json.dumps(KERNEL, indent=2) + "\n")
+    kernel.write_text(json.dumps(KERNEL, indent=2) + "\n", "utf-8")
     settings = course / "nbgrader_config.py"
     if not settings.exists():
-        settings.write_text(SETTINGS)
+        settings.write_text(SETTINGS, "utf-8")
     print(f"{course}: {', '.join(path.stem for path, _, _ in found)}")
 
 

@@ -73,7 +73,7 @@ def make(folder):
     _, end, after = rest.partition(END)
     if not end:
         raise SourceError(f"{path} has nothing between {BEGIN!r} and {END!r}")
-    found = json.loads(STORED.read_text())
+    found = json.loads(STORED.read_text("utf-8"))
     return {path: before + begin + section(found) + end + after}
 
 

@@ -1,0 +1,61 @@
+"""Let the script end in one line and with its status, at whatever moment it is told."""
+
+import contextlib
+import os
+import signal
+import sys
+
+TOLD = "\nInterrupted. What was reached:"
+
+
+def answer(interrupt, terminate):
+    """Set what answers Ctrl-C and SIGTERM, unless ignored; return what did."""
+    pairs = (signal.SIGINT, interrupt), (signal.SIGTERM, terminate)
+    before = [signal.getsignal(number) for number, _ in pairs]
+    for (number, handler), old in zip(pairs, before, strict=True):
+        if old != signal.SIG_IGN:
+            signal.signal(number, handler)
+    return before
+
+
+@contextlib.contextmanager
+def answers_kept():
+    """Let both raise, as Ray lets SIGTERM once it runs, and put back what was there."""
+    before = answer(signal.default_int_handler, lambda number, _: sys.exit(number))
+    try:
+        yield
+    finally:
+        for number, old in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, old)
+
+
+def leave(status):
+    """End this process now: a signal might hit what the interpreter does at its end."""
+    with contextlib.suppress(OSError):  # whoever read this may have gone
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # `| head` has read enough
+            status = status or 141
+        except OSError as error:
+            status = status or 1
+            print(f"parameter_server: no result: {error.strerror}", file=sys.stderr)
+    os._exit(status)
+
+
+def leave_at_once(number, _):
+    """Answer a signal before anything has started."""
+    with contextlib.suppress(OSError):
+        print(TOLD, file=sys.stderr)
+        print("Stopped before the first update.")
+    leave(128 + number)
+
+
+def run(main):
+    """Run a script's main function, and end the process with its status."""
+    try:
+        status = main()
+    except SystemExit as end:  # of argparse
+        status = end.code or 0
+    except BrokenPipeError:
+        status = 141
+    leave(status)
