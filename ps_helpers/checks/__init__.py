@@ -4,6 +4,6 @@ Each module of this package holds the checks of one notebook. A check calls the
 answer with small examples and refuses it with a reason that names the mistake.
 """
 
-from ps_helpers.checks.verdict import check
+from ps_helpers.checks.verdict import check, grade
 
-__all__ = ["check"]
+__all__ = ["check", "grade"]
