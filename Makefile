@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test weekly bench soak notebooks pins classroom words site site-test grade-test browser-test memory
+.PHONY: help lab train test weekly bench soak notebooks pins student-zip classroom words site site-test grade-test browser-test memory
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
@@ -42,6 +42,9 @@ build/executed/%: notebooks/teacher/%.ipynb $(PACKAGE) requirements.txt | .venv/
 notebooks: $(if $(ARGS),.venv/installed,$(TEACHER:notebooks/teacher/%.ipynb=build/executed/%))  ## write the student notebooks, e.g. ARGS=--check
 	$(if $(ARGS),$(PY) -m ps_helpers.tools.student_notebooks $(ARGS))
 	$(PY) -m ps_helpers.tools.glossary $(filter --check,$(ARGS))
+
+student-zip: .venv/installed  ## pack the project without solutions into build/students.zip
+	$(PY) -m ps_helpers.tools.student_zip
 
 # uv, because pip cannot resolve for other systems and Pythons than its own.
 pins:  ## refresh the pins in requirements.txt and environment.yml

@@ -3,6 +3,7 @@
 That nbgrader understands all this is tested in tests/classroom.
 """
 
+import contextlib
 import json
 import re
 import runpy
@@ -15,7 +16,7 @@ import pytest
 import ray
 from nbformat import v4
 
-from ps_helpers.checks import check
+from ps_helpers.checks import check, grade
 from ps_helpers.checks.verdict import verdict
 from ps_helpers.tools import grading
 from ps_helpers.tools.command import SourceError
@@ -62,6 +63,23 @@ def test_a_check_raises_its_reason_while_nbgrader_runs_alone(
     assert verdict.startswith(JUDGED[body])
     assert raised == (verdict if grades and RIGHT not in body else "")
     assert not (grades and err)  # nbgrader takes the points of a cell that warns
+
+
+@pytest.mark.parametrize("grades", [True, False])
+def test_a_graded_cell_says_that_a_name_is_missing(grades, monkeypatch, capsys):
+    """And no folder of the grader's computer stands under a reason."""
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    if grades:
+        monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    grade("count_calls", {"count_calls": answer(RIGHT)})
+    for names, reason in (({}, "keep its name"), ({"count_calls": max}, "not yet: ")):
+        with contextlib.ExitStack() as stack:
+            if grades:
+                refused = stack.enter_context(pytest.raises(AssertionError))
+            grade("count_calls", names)
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert reason in said
+        assert not grades or refused.value._render_traceback_() == [said]
 
 
 # The metadata.
@@ -139,7 +157,7 @@ def numbered(text):
 
 
 def test_the_page_answers_every_question_and_tells_the_points():
-    points = []
+    exercises = []
     for path in TEACHER:
         cells, number = nbformat.read(path, 4).cells, path.name.partition("_")[0]
         text = "\n".join(cell.source for cell in cells)
@@ -149,8 +167,9 @@ def test_the_page_answers_every_question_and_tells_the_points():
         answers = answers.partition(f"\n**{number}**\n")[2].partition("\n**")[0]
         assert numbered(answers) == numbered(questions) > 0, path
         marks = [cell.metadata.get("nbgrader", {}) for cell in cells]
-        points.append(str(sum(mark.get("points", 0) for mark in marks)))
-    assert f" {', '.join(points[:-1])} and {points[-1]} points" in PAGE
+        exercises.append(str(sum(mark.get("grade", False) for mark in marks)))
+    assert f" {', '.join(exercises[:-1])} and {exercises[-1]} exercises" in PAGE
+    assert grading.POINTS == 2 and "two points" in PAGE
 
 
 # The course folder.
@@ -174,6 +193,47 @@ def test_every_notebook_is_an_assignment_with_all_that_it_links_to(tmp_path, cap
     assert (tmp_path / "nbgrader_config.py").read_text() == "# mine\n"
     kernel = json.loads((tmp_path / "kernels/python3/kernel.json").read_text())
     assert kernel["argv"][0] == sys.executable
+
+
+def test_submissions_that_would_be_a_silent_zero_are_named(tmp_path, capsys):
+    course = ["--folder", str(NOTEBOOKS), str(tmp_path)]
+    assert grading.main(course) == 0
+    name = "02_push_and_pull"
+    source = nbformat.read(tmp_path / "source" / name / f"{name}.ipynb", 4)
+    cells = [cell.source for cell in source.cells]
+    assert "the notebook to hand in" in cells[0] and len(set(cells)) > 30
+    places = cells.count("*Your prediction, and why:*"), cells.count("*Your answers:*")
+    assert places == (sum("**Predict.**" in cell for cell in cells), 1)
+    graded = [c for c in source.cells if c.metadata.get("nbgrader", {}).get("points")]
+    assert {c.metadata.nbgrader.points for c in graded} == {2}
+    assert all(c.source.startswith("from ps_helpers.checks import g") for c in graded)
+
+    def hand_in(student, folder=name, file=f"{name}.ipynb", text=None):
+        path = tmp_path / "submitted" / student / folder / file
+        path.parent.mkdir(parents=True)
+        path.write_text(nbformat.writes(source) if text is None else text)
+
+    hand_in("right")
+    source.cells.remove(graded[0])
+    hand_in("cell missing")
+    hand_in("wrong file", text=(NOTEBOOKS / f"{name}.ipynb").read_text())
+    hand_in("empty", text="")
+    hand_in("renamed", file=f"{name} (1).ipynb")
+    hand_in("elsewhere", folder="my_02")
+    capsys.readouterr()
+    assert grading.main([*course, "--check"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "6 submissions\n"
+    for student, reason in {
+        "cell missing": "graded cells are missing: push_once",
+        "wrong file": "not the notebook that was handed out",
+        "empty": "it is empty, or no notebook",
+        "renamed": f"there is no {name}.ipynb, but {name} (1).ipynb: rename it",
+        "elsewhere": "no folder of an assignment; there are 00_start_here, ",
+    }.items():
+        [line] = [line for line in said.err.splitlines() if f"/{student}/" in line]
+        assert reason in line
+    assert "/right/" not in said.err
 
 
 def test_a_folder_without_notebooks_gets_a_sentence(tmp_path, capsys):

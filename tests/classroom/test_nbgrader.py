@@ -28,7 +28,7 @@ ENVIRONMENT = os.environ | {
 }
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks" / "teacher").glob("*.ipynb"))
-STUDENTS = "right", "wrong", "missing"
+STUDENTS = "right", "wrong", "missing", "cheating"
 
 every_notebook = pytest.mark.parametrize("name", NAMES)
 
@@ -67,19 +67,22 @@ def marked(cell):
 def solutions(course, name):
     """Return the sources of the teacher's solution cells, by their grade_id."""
     notebook = nbformat.read(course / "source" / name / f"{name}.ipynb", 4)
-    marks = [(marked(cell), cell.source) for cell in notebook.cells]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    marks = [(marked(cell), cell.source) for cell in code]
     return {mark["grade_id"]: source for mark, source in marks if mark.get("solution")}
 
 
 def hand_in(course, name, student):
     """Fill in a released notebook as a student would, and submit it."""
     notebook = nbformat.read(course / "release" / name / f"{name}.ipynb", 4)
-    answers = solutions(course, name) if student != "missing" else {}
+    answers = solutions(course, name) if student in ("right", "wrong") else {}
     if student == "wrong":
         exercise = f"{MISTAKES[name][0]}-answer"
         answers[exercise] = mistaken(name, answers[exercise])
     for cell in notebook.cells:
         cell.source = answers.get(marked(cell).get("grade_id"), cell.source)
+        if student == "cheating" and "nbgrader" in cell.metadata:
+            cell.source = "check = grade = lambda *_: print('passed')"
     target = course / "submitted" / student / name / f"{name}.ipynb"
     target.parent.mkdir(parents=True)
     nbformat.write(notebook, target)
@@ -89,7 +92,8 @@ def points(course, name, student):
     """Return points by exercise as (given, possible)."""
     with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
         grades = gradebook.find_submission_notebook(name, name, student).grades
-        return {grade.name: (grade.score, grade.max_score) for grade in grades}
+        found = {grade.name: (grade.score, grade.max_score) for grade in grades}
+        return {name: both for name, both in found.items() if both[1]}  # no texts
 
 
 def processes_left():
@@ -114,7 +118,8 @@ def test_students_get_neither_solutions_nor_remarks_nor_outputs(course, name):
     text = nbformat.writes(student)
     assert "SOLUTION" not in text and "Teacher's notebook" not in text
     assert not any(cell.get("outputs") for cell in student.cells)
-    stubs = [cell for cell in student.cells if marked(cell).get("solution")]
+    code = [cell for cell in student.cells if cell.cell_type == "code"]
+    stubs = [cell for cell in code if marked(cell).get("solution")]
     assert len(stubs) == len(solutions(course, name)) > 0
     assert all("raise NotImplementedError" in cell.source for cell in stubs)
     assert list((course / "release" / name / "figures").glob("*.svg"))
@@ -125,15 +130,19 @@ def test_points_are_as_deserved_and_the_feedback_says_why(course, graded, studen
     mistake, *_, reason = MISTAKES[graded]
     found = points(course, graded, student)
     for exercise, (given, possible) in found.items():
-        lost = student == "missing" or (student == "wrong" and exercise == mistake)
+        lost = student in ("missing", "cheating") or (
+            student == "wrong" and exercise == mistake
+        )
         assert (exercise, given) == (exercise, 0 if lost else possible)
-        assert possible in (1, 2, 3)
+        assert possible == 2
     assert len(found) == len(solutions(course, graded))
     path = course / "feedback" / student / graded / f"{graded}.html"
     text = html.unescape(path.read_text())
     verdicts = {"right": "passed", "wrong": "not yet: ", "missing": "not attempted yet"}
+    verdicts["cheating"] = "not yet: nothing is called"
     assert f"{mistake}: {verdicts[student]}" in text
     assert (reason in text) == (student == "wrong")
+    assert "ps_helpers/checks/" not in text  # no folder of the grader's
 
 
 def test_no_kernel_and_no_ray_is_left():
