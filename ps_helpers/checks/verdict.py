@@ -26,6 +26,7 @@ MODULES = (
     "rows",
     "messages",
     "fewer_bytes",
+    "thousand_workers",
     "ray_actors",
 )
 LIBRARIES = {m: dict(vars(m)) for m in (np, np.linalg, np.random, random, math)}

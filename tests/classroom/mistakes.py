@@ -30,6 +30,12 @@ MISTAKES = {
         "1 divided by the slope",
     ),
     "06b_fewer_bytes": ("top_k", "-np.abs(total)", "-total", "compare magnitudes"),
+    "09_a_thousand_workers": (
+        "border",
+        "* bandwidth",
+        "/ bandwidth",
+        "bytes are seconds times it",
+    ),
 }
 
 
