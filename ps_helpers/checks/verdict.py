@@ -29,6 +29,7 @@ MODULES = (
     "messages",
     "fewer_bytes",
     "failures",
+    "thousand_workers",
     "ray_actors",
 )
 APART = 30  # seconds: after 10 an interrupt comes each second, which may still help

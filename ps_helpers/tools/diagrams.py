@@ -258,6 +258,12 @@ BARRED = {  # top and words of a bar, title, description, pull, push, which is n
         "Each push is compressed: one number in a hundred is sent, the rest is kept.",
         ("pull", "push:\nfew bytes", "push"),
     ),
+    "thousand_workers": (
+        (132, "measured: compute, latency, serve, bandwidth"),
+        "Workers and server with measured costs",
+        "Four measured numbers say how long a step and its messages take.",
+        ("pull", "push", None),
+    ),
 }
 
 
@@ -599,14 +605,17 @@ NOTEBOOKS = [  # a row each: number, title, question
     [
         ("07", "When one dies", "What if a", "process dies?"),
         ("08", "A cluster", "Which machine", "runs what?"),
-        ("09", "1,000 workers", "When is a ring", "better?"),
+        ("09", "1,000 workers", "What does a", "round wait for?"),
     ],
 ]
 
 
 def ready():
-    """Return how many notebooks of the series are written; 04b belongs to 04."""
-    return len({path.name[:2] for path in SERIES.glob("teacher/*.ipynb")})
+    """Return which notebooks of the series are written, such as 0 to 6 and 9."""
+    written = {int(path.name[:2]) for path in SERIES.glob("teacher/*.ipynb")}
+    last = next(n for n in range(11) if n + 1 not in written)  # 04b belongs to 04
+    beyond = (f" and {n}" for n in sorted(written) if n > last)
+    return f"0 to {last}{''.join(beyond)}"
 
 
 def series_map():
@@ -626,7 +635,7 @@ def series_map():
                 parts.append(arrow((x - 19, y + 44), (x, y + 44)))
     return picture(
         "The map of the series",
-        f"In reading order, a question each; notebooks 0 to {ready() - 1} are ready.",
+        f"In reading order, a question each; notebooks {ready()} are ready.",
         *parts,
     )
 

@@ -31,6 +31,12 @@ MISTAKES = {
     ),
     "06b_fewer_bytes": ("top_k", "-np.abs(total)", "-total", "compare magnitudes"),
     "07_when_things_die": ("Once", "<=", "==", "compare with <="),
+    "09_a_thousand_workers": (
+        "border",
+        "* bandwidth",
+        "/ bandwidth",
+        "bytes are seconds times it",
+    ),
 }
 
 
