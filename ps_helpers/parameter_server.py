@@ -96,7 +96,7 @@ def train(settings, run):
     follow(team, run, classifier, dataset[2:], guess)
 
 
-def compare(paths, picture):
+def draw_comparison(paths, picture):
     """Draw the learning curves of runs that --json has kept; refuse other files."""
     from ps_helpers.lab import plots
 
@@ -116,7 +116,7 @@ def main(arguments=None):
     with ending.answers_kept():
         try:
             if settings.compare:
-                compare(settings.compare, settings.plot)
+                draw_comparison(settings.compare, settings.plot)
                 return 0
             train(settings, run)
         except (KeyboardInterrupt, SystemExit) as told:
