@@ -131,6 +131,8 @@ def load_from(keras_home, name, before=""):
         "PYTHONPATH": ":".join(path for path in sys.path if path),
         "KERAS_HOME": str(keras_home),
         "https_proxy": "http://127.0.0.1:1",  # nobody listens there
+        "KERAS_BACKEND": "" if before else "mxnet",  # of somebody else's project
+        **{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},  # ASCII
     }
     run = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=60

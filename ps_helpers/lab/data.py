@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ps_helpers.lab import machine
+
 NAMES = ("digits", "mnist", "fashion_mnist")
 FILES = {"mnist": "mnist.npz", "fashion_mnist": "fashion-mnist/*.gz"}  # Keras's
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
@@ -71,7 +73,8 @@ def _from_keras(name):
             reason = f"{path} is damaged or cannot be read: copy it anew, or remove it"
             raise MissingDataError(f"{reason} to have it downloaded again.") from error
     importlib.import_module("ps_helpers.lab.tf")  # silently, before Keras imports it
-    import keras
+    with machine.environment({"KERAS_BACKEND": "tensorflow"}):  # it loads data alone
+        import keras
 
     try:
         return getattr(keras.datasets, name).load_data()
