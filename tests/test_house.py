@@ -122,7 +122,7 @@ def stripped(text):
 @pytest.mark.parametrize("file", known(["README"]))
 def test_readme_shows_the_push_and_the_loop_as_they_stand_in_the_files(file):
     code = "\n".join(stripped(path.read_text()) for path in names().values())
-    shown = [block for block in BLOCKS if re.search(r"^ *def ", block, re.M)]
+    shown = [block for block in BLOCKS if re.search(r"\A *(def|class) ", block)]
     assert {*re.findall(r"def (\w+)", "".join(shown))} >= {"push", "work"}
     assert not [block for block in shown if stripped(block) not in code]
 
