@@ -159,4 +159,5 @@ def train_model(model, shards, settings=None, batch=None, test=None, rule=None):
         follow(team, run, adapted, () if test is None else (test,))
     finally:
         session.stop()
+        run.keep()  # of a run that was interrupted too
     return run

@@ -17,10 +17,31 @@ def gather():
     """Copy the landing page and the notebooks into one folder, as Sphinx wants."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     (SOURCE / "notebooks" / "figures").mkdir(parents=True)
-    shutil.copy(ROOT / "site" / "index.md", SOURCE)
+    for name in ("index.md", "own_model.md"):
+        shutil.copy(ROOT / "site" / name, SOURCE)
+    (SOURCE / "api.md").write_text(api())
     for pattern in PATTERNS:
         for path in (ROOT / "notebooks").glob(pattern):
             shutil.copy(path, SOURCE / path.relative_to(ROOT))
+
+
+def api():
+    """Return the page of the public parts: what the package lists, documented."""
+    sys.path.insert(0, str(ROOT))
+    import ps_helpers
+
+    page = [
+        "# The public parts",
+        "",
+        "`from ps_helpers import …`; nothing else is public.",
+    ]
+    for name, module in ps_helpers.PUBLIC.items():
+        kind = "function" if name[0].islower() else "class"
+        members = "" if kind == "function" else "\n:members:"
+        directive = f".. auto{kind}:: ps_helpers.{module}.{name}"
+        text = f"{directive}{members}".replace("\n", "\n   ")
+        page += ["", f"## {name}", "", f"```{{eval-rst}}\n{text}\n```"]
+    return "\n".join(page) + "\n"
 
 
 def render():

@@ -7,7 +7,10 @@ project = "The parameter-server notebooks"
 html_title = project
 language = "en"
 
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+# The page of the public parts reads the package, without what the package needs.
+autodoc_mock_imports = "ray numpy scipy tqdm psutil matplotlib IPython PIL".split()
+autodoc_member_order = "bysource"
 myst_heading_anchors = 2  # the glossary's terms are headings
 nb_execution_mode = "off"  # the pages show the stored outputs
 

@@ -305,35 +305,25 @@ def result(record):
 
 def draw_records(axes, records):
     """Draw runs' loss, and accuracy, across updates and seconds, with their targets."""
-    for place, (ax, across, quantity) in enumerate(
-        zip(
-            axes,
-            ("updates", "updates", "seconds"),
-            ("loss", *2 * ["accuracy"]),
-            strict=True,
-        )
-    ):
+    shown = ("updates", "loss"), ("updates", "accuracy"), ("seconds", "accuracy")
+    for ax, (across, quantity) in zip(axes, shown, strict=True):
         for marker, (name, record) in zip(itertools.cycle(MARKERS), records.items()):
-            points = record["points"]
+            points, rule = record["points"], record["rule"]
             if quantity not in points[0]:
                 continue
-            outline = OUTLINE if record["rule"] == "stale-synchronous" else None
-            look = {"color": COLOURS[record["rule"]], "path_effects": outline}
+            x, y = ([point[key] for point in points] for key in (across, quantity))
+            look = {"color": COLOURS[rule], "label": name}
+            look["path_effects"] = OUTLINE if rule == "stale-synchronous" else None
+            look["markevery"] = max(1, len(points) // 8)
             ax.plot(
-                [p[across] for p in points],
-                [p[quantity] for p in points],
-                LINES[record["rule"]],
-                label=name,
-                **look,
-                marker=marker if len(records) > 1 else "",
-                markevery=max(1, len(points) // 8),
+                x, y, LINES[rule], marker=marker if len(records) > 1 else "", **look
             )
             target = record["target"]
             if quantity == "accuracy" and target is not None:
                 ax.axhline(target, color=COLOURS["message"], linewidth=0.8)
                 ax.annotate("target", (0, target), xytext=(3, -11), **OFFSET)
         ax.set(xlabel=across, ylabel=f"test {quantity}", xlim=0, ylim=0)
-        if quantity == "accuracy":
-            ax.set_ylim(0, 1)
-        if place == 0 and ax.lines:
-            ax.legend()
+    axes[1].set_ylim(0, 1)
+    axes[2].set_ylim(0, 1)
+    if axes[0].lines:
+        axes[0].legend()
