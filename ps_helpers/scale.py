@@ -1,8 +1,7 @@
 """Simulate the times of thousands of workers, with servers or by all-reduce.
 
-`simulate` finds the times of `simulator.schedule`, has links and several servers, and
-for a push it does no more work where there are more workers. It has no weights:
-`simulator.replay` computes what a run's order of pushes teaches. Notebook 09 builds it.
+`simulate` finds the times of `simulator.schedule`, with links and several servers; a
+push costs it no more where there are more workers. Notebook 09 builds it.
 """
 
 import heapq
@@ -24,13 +23,12 @@ class Network(NamedTuple):
     shared: bool = False  # whether one direction of a link waits for the other
 
     def costs(self, servers=1, pushed=0, pulled=0):
-        """Return the nanoseconds of a push and a pull of so many bytes.
-
-        All servers have equal parts, and do the same at a time: one is simulated.
-        """
+        """Return the nanoseconds of a push and a pull of so many bytes."""
+        # All servers have equal parts, and do the same at a time: one is simulated.
         sizes = np.array([pushed, pushed / servers, pulled, pulled / servers])
         ways = self.latency + servers * self.message, self.serve
-        return *ticks([*ways, *sizes / self.bandwidth]).tolist(), self.shared
+        each = np.rint(1e9 * np.array([*ways, *sizes / self.bandwidth]))
+        return *map(int, each), self.shared
 
 
 class Run(NamedTuple):
@@ -40,11 +38,6 @@ class Run(NamedTuple):
     arrived: np.ndarray  # seconds
     staleness: np.ndarray  # updates since the worker was let go
     dropped: np.ndarray
-
-
-def ticks(seconds):
-    """Return seconds as whole nanoseconds, whose sums repeat exactly."""
-    return np.rint(1e9 * np.asarray(seconds)).astype(np.int64)
 
 
 def draw(samples, num_workers, num_steps, seed=0, local_steps=1):
@@ -61,9 +54,10 @@ def simulate(times, num_updates, needed=None, bound=None, costs=(0,) * 7):
     else nobody waits. A link, and a processor, takes one part after the other; on a
     shared link answers go first. Raises RuntimeError where all wait for somebody.
     """
+    times = np.rint(1e9 * times).astype(np.int64)  # whole nanoseconds repeat exactly
     if needed == len(times):
-        return in_rounds(ticks(times), num_updates, costs)
-    return in_events(ticks(times), num_updates, costs, needed, bound)
+        return in_rounds(times, num_updates, costs)
+    return in_events(times, num_updates, costs, needed, bound)
 
 
 def queue(arrived, each):
@@ -96,8 +90,7 @@ def in_events(times, num_updates, costs, needed=None, bound=None):
     log, version, came, steps, held = array("q"), 0, [], [0] * n, [0] * n
     clocks, waiting = Counter({0: n}), defaultdict(list)
     incoming = outgoing = now = slowest = 0  # when links and processor are free
-    events = [(row[0] + lag + out, worker) for worker, row in enumerate(rows)]
-    heapq.heapify(events)
+    events = sorted((row[0] + lag + out, worker) for worker, row in enumerate(rows))
     while version < num_updates:
         if not events:
             raise RuntimeError("all workers wait: nobody may go on")
@@ -137,10 +130,9 @@ def in_events(times, num_updates, costs, needed=None, bound=None):
 def all_reduce(num_workers, num_bytes, network, kind="ring", group=None):
     """Return the seconds from when all are ready until all have the sum.
 
-    ``kind``: a "ring" (Patarasuk and Yuan, 2009); a "tree", up and down with all bytes;
-    "halving" and back (Thakur et al., Optimization of collective communication
-    operations in MPICH, 2005); or a "hierarchy", rings in groups and rings of those at
-    one place in them. Raises ValueError for a ``group`` that does not divide them.
+    ``kind``: "ring" (Patarasuk and Yuan, 2009); "tree", all bytes up and down;
+    "halving" and back (Thakur et al., 2005); or "hierarchy", rings in groups and rings
+    of those at one place in them. Raises ValueError for groups that are not equal.
     """
     n, hop = num_workers, network.message + network.latency + network.serve
     group = group or max(g for g in range(1, math.isqrt(n) + 1) if n % g == 0)

@@ -187,6 +187,11 @@ OWN = {  # what a notebook defines otherwise than the package does, and why
     ("06b_fewer_bytes", "draw"): "a picture, not times",
     ("06b_fewer_bytes", "all_reduce"): "of gradients; the package's is of times",
     ("06b_fewer_bytes", "seconds"): "what a model of costs predicts",
+    ("06b_fewer_bytes", "all_reduce"): "on Ray; scale has the seconds that it takes",
+}
+OWN |= {
+    (stem, "draw"): "draws a figure; scale draws times"
+    for stem in ("05b_rows_of_a_table", "06_the_price_of_a_message", "06b_fewer_bytes")
 }
 SHOWN = 17  # so many definitions of the package are built in notebooks; may only rise
 
