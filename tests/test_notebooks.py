@@ -180,12 +180,8 @@ def test_every_exercise_is_solved_in_the_teachers_notebook_alone(path):
 
 OWN = {  # what a notebook defines otherwise than the package does, and why
     ("02_push_and_pull", "ParameterServer"): "without records of calls: 03 adds them",
-    ("05b_rows_of_a_table", "draw"): "pairs of words, not times",
-    ("06_the_price_of_a_message", "draw"): "a picture, not times",
     ("06_the_price_of_a_message", "write"): "into shared memory, not into a file",
     ("06b_fewer_bytes", "train"): "in one process, with a compressed push",
-    ("06b_fewer_bytes", "draw"): "a picture, not times",
-    ("06b_fewer_bytes", "all_reduce"): "of gradients; the package's is of times",
     ("06b_fewer_bytes", "seconds"): "what a model of costs predicts",
     ("06b_fewer_bytes", "all_reduce"): "on Ray; scale has the seconds that it takes",
 }
