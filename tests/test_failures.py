@@ -105,7 +105,7 @@ def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
         return dying_task
 
     own = {"num_workers": WORKERS, "num_servers": 3, "num_updates": 200}
-    settings = Settings(**own, consistency="ssp", staleness=0)
+    settings = Settings(**own, consistency="ssp", lead=0)
     team = end(Team(settings, WEIGHTS, [None] * WORKERS, make(str(tmp_path))))
     *_, report = team.reports(0.1)
     assert len(os.listdir(tmp_path)) == 2 * WORKERS

@@ -31,8 +31,8 @@ SEVERAL = WAYS | {"three servers": {"num_servers": 3}}
 RULES = {  # name -> settings
     "async": {"num_updates": 100},
     "sync": {"num_updates": 25, "learning_rate": 0.8},
-    "ssp": {"num_updates": 100, "staleness": 2},
-    "ssp, bound 0": {"num_updates": 100, "staleness": 0},
+    "ssp": {"num_updates": 100, "lead": 2},
+    "ssp, bound 0": {"num_updates": 100, "lead": 0},
     "backup": {"num_updates": 30, "learning_rate": 0.6, "num_workers": WORKERS - 1},
 }
 each_rule = pytest.mark.parametrize("name", RULES)
