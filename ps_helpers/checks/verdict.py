@@ -26,6 +26,7 @@ MODULES = (
     "rows",
     "messages",
     "fewer_bytes",
+    "failures",
     "ray_actors",
 )
 LIBRARIES = {m: dict(vars(m)) for m in (np, np.linalg, np.random, random, math)}
