@@ -246,6 +246,12 @@ BARRED = {  # top and words of a bar, title, description, pull, push, which is n
         "Weights and updates lie in one table; messages carry the number of a row.",
         ("row 2", "it is\nthere", None),
     ),
+    "when_things_die": (
+        (132, "each push has a name: worker 2, step 17"),
+        "Pushes with names",
+        "Each push has a name, by which the server knows it when it comes again.",
+        ("pull", "push: again\nif nobody\nanswers", "push"),
+    ),
     "fewer_bytes": (
         (132, "compress: send 1 number in 100, keep the rest"),
         "Pushes with fewer bytes",

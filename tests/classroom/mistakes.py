@@ -30,6 +30,7 @@ MISTAKES = {
         "1 divided by the slope",
     ),
     "06b_fewer_bytes": ("top_k", "-np.abs(total)", "-total", "compare magnitudes"),
+    "07_when_things_die": ("Once", "<=", "==", "compare with <="),
 }
 
 
