@@ -45,7 +45,7 @@ RAY = """parameter_server gate endpoint team lab.session lab.door lab.processes
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds. Still wanted, and not reached: core 1,300,
 # system 2,250, checks 1,400, tools 880, tests 7,810.
-BUDGETS = {"core": 2047, "system": 3659, "checks": 2599, "tools": 1081, "tests": 12227}
+BUDGETS = {"core": 2047, "system": 3659, "checks": 2599, "tools": 1081, "tests": 12228}
 NO_CORE = "settings training simulator"  # of the modules beside the core's
 
 # What does not hold yet. What does is to leave this list: then its test fails.
