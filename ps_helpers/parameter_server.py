@@ -90,6 +90,7 @@ def train(settings, run):
     # An update of each worker, and what each and the driver read, with two to spare.
     num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
     session.start(settings.team, settings.engine, settings.address, num_bytes)
+    ending.let_raise()
     weights = dict(zip(classifier.keys, initial, strict=True))
     team = Team(settings, weights, shards, worker_task, saved=saved, tell=tell)
     guess = math.log(dataset.train_y.max() + 1)  # as likely for each class
@@ -130,7 +131,7 @@ def main(arguments=None):
             ending.answer(signal.SIG_IGN, signal.SIG_IGN)  # the clean-up comes first
             session.stop()
             if not settings.compare and (run.points or status != 2):
-                print(run.table(), flush=True)
+                print(run.table())
         if run.points or status != 2:
             lost = run.keep()
             said, status = [*said, *lost], status or int(bool(lost))

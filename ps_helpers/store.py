@@ -44,7 +44,7 @@ def require_fit(weights, keys, values):
             with np.errstate(all="ignore"):
                 kept = value.astype(weight.dtype)
             if not np.allclose(kept, value, 0.01, 1e-6, equal_nan=True):
-                raise ValueError(f"{key} is {weight.dtype}: too small for a value")
+                raise ValueError(f"{key} is {weight.dtype}: too small")
 
 
 def require_shapes(values, shapes):

@@ -276,15 +276,15 @@ class Team:
     def kill(self, seconds=1):
         """End servers, and workers that have not ended by themselves in some seconds.
 
-        Most fail at once without their servers, and Ray uses their processes again.
-        It cannot end by force (Ray 2.60) what is just about to end.
+        Most fail at once without their servers. The others are interrupted, not killed:
+        Ray 2.60 aborts where it kills what is just about to end.
         """
         for ps in self.servers:
             ray.kill(ps)
         if tasks := list(self.running):
             _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=seconds)
         for task in tasks:
-            ray.cancel(task, force=True)
+            ray.cancel(task)
 
 
 def first_line(error):

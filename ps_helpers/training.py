@@ -259,7 +259,8 @@ def follow(team, run, classifier, test, guess=None):
     settings, reached = team.settings, False
     with tqdm(total=settings.num_updates, unit=" updates", desc="starting") as bar:
         for report in team.reports(lambda: run.pause):
-            if reached:  # what was under way still counts, and is not evaluated
+            # What is under way at the end still counts, and is not evaluated.
+            if reached or not (run.log or report.log):  # or none came since a resume
                 continue
             run.add(report, classifier, test)
             run.show_progress(bar)

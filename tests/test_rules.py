@@ -307,10 +307,10 @@ def test_a_report_has_the_version_the_weights_and_the_log_from_a_number_on():
     server = server_of(Asynchronous(), [fractions(0)], 1)
     for step in range(5):
         server.push(0, step, [fractions(5)], times=None)
-    version, [weight], log, num_pushes = server.report(start=3)
-    assert (version, weight.tolist()) == (5, [25])
-    assert num_pushes == 5
-    assert [(push.step, push.go) for push in log] == [(3, (0,)), (4, (0,))]
+    report = server.report(start=3)
+    assert (report.version, report.weights[0].tolist()) == (5, [25])
+    assert report.num_pushes == 5
+    assert [(push.step, push.go) for push in report.log] == [(3, (0,)), (4, (0,))]
     assert server.report(start=5).log == server.report(start=math.inf).log == []
 
 

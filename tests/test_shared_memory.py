@@ -50,7 +50,8 @@ def test_tables_of_one_file_are_the_same_memory_and_others_are_not():
 
 
 def test_a_file_for_tables_has_no_name():
-    found = os.fstat(make_file(4, [(256,)]).fileno())
+    file = make_file(4, [(256,)])
+    found = os.fstat(file.fileno())
     assert found.st_nlink == 0 and found.st_size == 4096
 
 

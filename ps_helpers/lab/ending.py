@@ -18,10 +18,15 @@ def answer(interrupt, terminate):
     return before
 
 
+def let_raise():
+    """Let both raise, also once Ray runs, which sets answers of its own."""
+    return answer(signal.default_int_handler, lambda number, _: sys.exit(number))
+
+
 @contextlib.contextmanager
 def answers_kept():
-    """Let both raise, as Ray lets SIGTERM once it runs, and put back what was there."""
-    before = answer(signal.default_int_handler, lambda number, _: sys.exit(number))
+    """Let both raise, and in the end put back what was there."""
+    before = let_raise()
     try:
         yield
     finally:
