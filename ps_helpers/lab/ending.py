@@ -34,6 +34,12 @@ def answers_kept():
             signal.signal(number, old)
 
 
+def no_result(error):
+    """Say why nothing could be printed; return the exit status."""
+    print(f"parameter_server: no result: {error.strerror}", file=sys.stderr)
+    return 1
+
+
 def leave(status):
     """End this process now: a signal might hit what the interpreter does at its end."""
     with contextlib.suppress(OSError):  # whoever read this may have gone
@@ -42,8 +48,7 @@ def leave(status):
         except BrokenPipeError:  # `| head` has read enough
             status = status or 141
         except OSError as error:
-            status = status or 1
-            print(f"parameter_server: no result: {error.strerror}", file=sys.stderr)
+            status = status or no_result(error)
     os._exit(status)
 
 
@@ -63,4 +68,6 @@ def run(main):
         status = end.code or 0
     except BrokenPipeError:
         status = 141
+    except OSError as error:
+        status = no_result(error)
     leave(status)
