@@ -141,9 +141,7 @@ def train_model(model, shards, settings=None, batch=None, test=None, rule=None):
             "a target accuracy needs test data and a model's accuracy(weights, test): "
             "set num_updates"
         )
-    saved, damage = saved_states(settings)
-    for sentence in damage:
-        tell(sentence)
+    saved = saved_states(settings)
     run = Run(settings)
     num_bytes = sum(weight.nbytes for weight in adapted.weights.values())
     num_bytes *= 2 * settings.team + 3  # an update each, what each reads, some to spare
@@ -159,5 +157,6 @@ def train_model(model, shards, settings=None, batch=None, test=None, rule=None):
         follow(team, run, adapted, () if test is None else (test,))
     finally:
         session.stop()
-        run.keep()  # of a run that was interrupted too
+        for sentence in run.keep():  # of a run that was interrupted too
+            tell(sentence)
     return run

@@ -7,11 +7,12 @@ handle and repeats three steps: pull the weights, compute an update from a batch
 of its own shard of the data, push the update. By default nobody waits for
 anybody else: training is asynchronous; --consistency chooses another rule.
 With --fast, weights and updates lie in memory that all processes share.
-Notebooks 01 to 06 build this program.
+Notebooks 01 to 07 build this program.
 
 Exit status: 0 when the target or the number of updates is reached; 1 when
 training fails or gives up; 2 when options or the machine do not allow it;
-130 after Ctrl-C. With 1 and 130 table and files tell what was reached by then.
+130 after Ctrl-C, 143 after SIGTERM. Where it did not succeed, table and files
+tell what was reached by then.
 """
 
 import inspect
@@ -69,9 +70,7 @@ def train(settings, run):
     Fills the run as it goes, so that an interrupted run keeps what it reached.
     Raises TrainingError when training cannot go on.
     """
-    saved, damage = saved_states(settings)
-    for sentence in damage:
-        tell(sentence)
+    saved = saved_states(settings)
     if settings.plot:
         from ps_helpers.lab import plots
 

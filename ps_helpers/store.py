@@ -20,8 +20,7 @@ def require_known(weights, keys):
 
 def require_new(keys):
     """Raise TypeError for a text, ValueError for a key that comes twice."""
-    if isinstance(keys, str):
-        raise TypeError(f"keys are a list: write [{keys!r}] instead of {keys!r}")
+    require_known(dict.fromkeys(keys), keys)
     if len(set(keys)) < len(keys):
         raise ValueError(f"a key comes twice in {list(keys)}")
 

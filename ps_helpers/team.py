@@ -270,21 +270,23 @@ class Team:
             self.ask(self.servers[0].stop.remote())
 
     def recorded_calls(self):
-        """Return when the first server was at work: (what, start, end)."""
-        return self.ask(self.servers[0].recorded_calls.remote())[0]
+        """Return when each server was at work: {name: [(what, start, end)]}."""
+        names = [f"server {i}" for i in range(len(self.servers))]
+        calls = self.ask(*(ps.recorded_calls.remote() for ps in self.servers))
+        return dict(zip(names if len(names) > 1 else ["server"], calls, strict=True))
 
-    def kill(self, seconds=1):
+    def kill(self, seconds=2):
         """End servers, and workers that have not ended by themselves in some seconds.
 
-        Most fail at once without their servers. The others are interrupted, not killed:
-        Ray 2.60 aborts where it kills what is just about to end.
+        Most fail at once without their servers. To kill what is just about to end would
+        abort Ray 2.60, and an interrupt does not end a worker that sleeps: so first wait.
         """
         for ps in self.servers:
             ray.kill(ps)
         if tasks := list(self.running):
             _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=seconds)
         for task in tasks:
-            ray.cancel(task)
+            ray.cancel(task, force=True)
 
 
 def first_line(error):

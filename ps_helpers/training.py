@@ -25,12 +25,12 @@ STEPS_TO_LEARN = 200  # a loss is better than a guess's by then
 def saved_states(settings):
     """Return the servers' states that a run begins with, None for new ones.
 
-    Also returns sentences on files that were passed over. Raises ValueError, which
-    names the option, where there is no state to resume, or one of another training.
+    Tells of files that were passed over. Raises ValueError, which names the option,
+    where there is no state to resume, or one of another training.
     """
     folder, states = settings.checkpoint, [None] * settings.num_servers
     if not folder:
-        return states, []
+        return states
     try:
         Path(folder).mkdir(exist_ok=True)
     except OSError as error:
@@ -49,7 +49,9 @@ def saved_states(settings):
             if saved != value:
                 reason = f"{folder} was made with {option} {saved}, not {value}"
                 raise ValueError(f"--resume: the checkpoint in {reason}")
-    return states, damage
+    for sentence in damage:
+        tell(sentence)
+    return states
 
 
 class Run:
@@ -207,8 +209,12 @@ class Run:
         A file is written whole, or not at all.
         """
         said = []
-        ways = {"json": self.write_record, "save": self.write_weights}
-        for option, write in (ways | {"plot": self.draw}).items():
+        ways = {
+            "json": self.write_record,
+            "save": self.write_weights,
+            "plot": self.write_picture,
+        }
+        for option, write in ways.items():
             path = getattr(self.settings, option)
             if not path or not (self.points or option == "json"):
                 continue
@@ -228,11 +234,11 @@ class Run:
     def write_weights(self, path):
         np.savez(path, **{str(key): weight for key, weight in self.weights.items()})
 
-    def draw(self, path):
+    def write_picture(self, path):
         from ps_helpers.lab import plots  # not before: a second
 
         events = []
-        for server, calls in self.calls.items() or [("server", ())]:
+        for server, calls in self.calls.items():
             events += plots.events((), calls, server)
         events += plots.events(self.log, slept=self.slept)
         plots.report(self.record(), events).savefig(path, dpi=160)
@@ -270,11 +276,7 @@ def follow(team, run, classifier, test, guess=None):
                 reached = run.accuracy >= settings.target
             if reached:
                 team.stop()
-    names = ["server"]
-    if len(team.servers) > 1:
-        names = [f"server {i}" for i in range(len(team.servers))]
-    calls = team.ask(*(ps.recorded_calls.remote() for ps in team.servers))
-    run.calls = dict(zip(names, calls, strict=True))
+    run.calls = team.recorded_calls()
     if not reached and settings.num_updates is None:
         raise TrainingError(
             f"{settings.max_updates} updates did not reach {settings.target}: "

@@ -387,7 +387,7 @@ def test_resuming_another_training_is_refused_in_one_sentence(
         (["--checkpoint={}/a/b"], [], "--checkpoint: .* is no folder, and cannot be"),
         (["--checkpoint={}/a"], ["a"], "--checkpoint: .* is no folder, and cannot be"),
         (["--checkpoint=/proc/saved"], [], "--checkpoint: .* cannot be"),
-        (["--checkpoint={}", "--checkpoint-every=0"], [], "--checkpoint-every: 0 is"),
+        (["--checkpoint={}", "--checkpoint-every=0"], [], "--checkpoint-every: must be a whole"),
     ],
 )
 def test_folders_that_will_not_do_are_refused(

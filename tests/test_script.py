@@ -374,10 +374,13 @@ def cluster():
         return check.returncode == 0 and process.poll() is None
 
     try:
-        deadline = time.monotonic() + SECONDS
-        while not is_up() and process.poll() is None and time.monotonic() < deadline:
+        # A node may join seconds after the cluster begins to answer.
+        deadline, said = time.monotonic() + SECONDS, ""
+        while "Ray runtime started" not in said and process.poll() is None:
+            assert time.monotonic() < deadline, said
             time.sleep(0.2)
-        assert process.poll() is None, (folder / "output").read_text()
+            said = (folder / "output").read_text()
+        assert is_up(), said
         yield address, folder, is_up
     finally:
         process.terminate()

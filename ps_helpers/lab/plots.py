@@ -267,11 +267,10 @@ def report(record, events, steps=4):
     axes = fig.subplot_mosaic("abc;ddd", subplot_kw=STYLED)
     draw_records([axes[name] for name in "abc"], {record["rule"]: record})
     fig.suptitle(f"{record['chosen']}\n{result(record)}", fontsize=10)
-    began = min(start for row, _, start, _ in events if row.startswith("worker"))
-    ended = max(end for row, *_, end in events if row.startswith("worker"))
+    own = [event for event in events if event[0].startswith("worker")]
+    began, ended = min(e[2] for e in own), max(e[3] for e in own)
     pushes = sum(phase == "push" for _, phase, *_ in events)
-    num_workers = len({row for row, *_ in events if row.startswith("worker")})
-    seconds = steps * num_workers * (ended - began) / pushes
+    seconds = steps * len({row for row, *_ in own}) * (ended - began) / pushes
     milliseconds = max(10, round(1000 * seconds))
     inside = [e for e in events if began <= e[2] and e[3] <= ended]
     seen = [e for e in inside if e[1] != "wait" or e[3] - e[2] > milliseconds / 2e6]
