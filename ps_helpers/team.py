@@ -278,8 +278,8 @@ class Team:
     def kill(self, seconds=2):
         """End servers, and workers that have not ended by themselves in some seconds.
 
-        Most fail at once without their servers. To kill what is just about to end would
-        abort Ray 2.60, and an interrupt does not end a worker that sleeps: so first wait.
+        Most fail at once without their servers, and to kill what is just about to end
+        would abort Ray 2.60: so first wait.
         """
         for ps in self.servers:
             ray.kill(ps)

@@ -183,7 +183,6 @@ def test_without_a_replacement_the_others_go_on_and_one_may_come_later(
             os.kill(int((tmp_path / "pids" / "worker1").read_text()), signal.SIGKILL)
             while 1 in team.members:
                 team.take_off_finished(0.1)
-            at_death = steps[1]
             at_death = report.version
         elif came is None and team.events and report.version > at_death + 40:
             came = steps[1]
@@ -387,7 +386,11 @@ def test_resuming_another_training_is_refused_in_one_sentence(
         (["--checkpoint={}/a/b"], [], "--checkpoint: .* is no folder, and cannot be"),
         (["--checkpoint={}/a"], ["a"], "--checkpoint: .* is no folder, and cannot be"),
         (["--checkpoint=/proc/saved"], [], "--checkpoint: .* cannot be"),
-        (["--checkpoint={}", "--checkpoint-every=0"], [], "--checkpoint-every: must be a whole"),
+        (
+            ["--checkpoint={}", "--checkpoint-every=0"],
+            [],
+            "--checkpoint-every: must be",
+        ),
     ],
 )
 def test_folders_that_will_not_do_are_refused(
