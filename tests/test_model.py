@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from ps_helpers.lab import data, model, numpy_engine
 
@@ -189,3 +190,9 @@ def test_the_mlp_learns_the_digits_in_600_steps(digits):
         gradient = classifier.gradient(weights, *batch)
         weights = [w - 0.2 * g for w, g in zip(weights, gradient, strict=True)]
     assert classifier.accuracy(weights, *digits[2:]) >= 0.9
+
+
+def test_numpy_has_one_thread_as_in_workers():
+    model.load("softmax", "numpy")
+    blas = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    assert blas and {each["num_threads"] for each in blas} == {1}

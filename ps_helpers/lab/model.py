@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 NAMES = ("softmax", "mlp", "cnn")
 ENGINES = ("tensorflow", "numpy")
@@ -64,6 +65,9 @@ def shapes_by_key(name, pixels, hidden=32, filters=8, classes=10):
 def load(name="mlp", engine="tensorflow", pixels=64, hidden=32):
     """Load a model by name, computed by TensorFlow or by NumPy.
 
+    NumPy has one thread from then on, as it has in Ray's workers: with two, products of
+    small matrices take twice as long.
+
     ``hidden`` is the width of the mlp's hidden layer. Raises ValueError for an
     unknown name or engine, and for ``cnn`` in NumPy, which has the dense models only.
     """
@@ -74,6 +78,7 @@ def load(name="mlp", engine="tensorflow", pixels=64, hidden=32):
             )
     if name == "cnn" and engine == "numpy":
         raise ValueError("the cnn needs the engine tensorflow; NumPy cannot convolve")
+    threadpool_limits(1)
     shapes = shapes_by_key(name, pixels, hidden)
     module = importlib.import_module(f"ps_helpers.lab.{engine}_engine")
     functions = module.functions(name, list(shapes.values()), pixels)
