@@ -23,7 +23,7 @@ test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tes
 
 # Both variants and the template, with other random inputs in every run.
 weekly: .venv/installed  ## run both variants, the template and other random inputs
-	$(PY) -m pytest $(TWO_FILES_AT_ONCE) --hypothesis-profile=weekly tests notebooks $(ARGS)
+	$(PY) -m pytest $(TWO_FILES_AT_ONCE) --hypothesis-profile=weekly -m "" tests notebooks $(ARGS)
 
 bench: .venv/installed  ## compare with Ray's documentation; ARGS=--store fills in README
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)

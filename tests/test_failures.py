@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from functools import partial
+from functools import cache, partial
 
 import kills
 import numpy as np
@@ -50,13 +50,21 @@ def end(running_ray):
 # Each once, whatever dies
 
 
-@pytest.mark.parametrize(("rule", "every"), [("async", 5), ("sync", 1), ("ssp", 1)])
-@each_way
+@pytest.mark.parametrize(
+    ("way", "rule", "every"),
+    [
+        ("messages", "async", 5),
+        ("shared memory", "sync", 1),
+        ("three servers", "async", 5),
+        pytest.param("messages", "sync", 1, marks=pytest.mark.weekly),
+        pytest.param("messages", "ssp", 1, marks=pytest.mark.weekly),
+        pytest.param("shared memory", "async", 5, marks=pytest.mark.weekly),
+        pytest.param("three servers", "sync", 1, marks=pytest.mark.weekly),
+    ],
+)
 def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
     way, rule, every, end, tmp_path
 ):
-    if rule == "ssp" and way != "messages":
-        pytest.skip("one of the ways will do for the third rule")
     seed = list(WAYS).index(way) + 10 * every
     some, more = SOME if rule == "async" else SOME[:3], {"checkpoint_every": every}
     team, report, recovered = kills.run(tmp_path, way, rule, some, seed, **more)
@@ -301,17 +309,26 @@ def options(folder, *more):
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory):
-    """Return the states in which a run ends that is not interrupted, by servers."""
-    states = {}
-    for servers in (1, 2):
+    """Return a function: the states in which a run of so many servers ends."""
+
+    @cache
+    def states(servers):
         folder = tmp_path_factory.mktemp("whole") / "saved"
         done = run_script(*options(folder, f"--num-servers={servers}"))
         assert done.returncode == 0, done.stderr
-        states[servers] = checkpoint.newest(folder, servers)[0]
+        return checkpoint.newest(folder, servers)[0]
+
     return states
 
 
-@pytest.mark.parametrize("way", ["", "--fast", "--num-servers=2"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("", marks=pytest.mark.weekly),
+        "--fast",
+        pytest.param("--num-servers=2", marks=pytest.mark.weekly),
+    ],
+)
 def test_ctrl_c_and_resume_reach_the_weights_of_an_uninterrupted_run(
     way, whole_run, tmp_path
 ):
@@ -342,7 +359,7 @@ def test_ctrl_c_and_resume_reach_the_weights_of_an_uninterrupted_run(
     [line] = messages(done.stderr)
     words = f"parameter_server: training goes on from update {at // 10 * 10}."
     assert line == words or way == "--num-servers=2"
-    expected = whole_run[2 if "servers" in way else 1]
+    expected = whole_run(2 if "servers" in way else 1)
     for state, other in zip(
         checkpoint.newest(folder, len(expected))[0], expected, strict=True
     ):

@@ -278,27 +278,30 @@ def training(tmp_path):
         process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+MOMENTS = {
+    "sent to the script alone": (Training.trains, os.kill, 1),
+    "twice to its process group": (Training.trains, os.killpg, 2),  # impatiently
+    "while workers start": (Training.starts_workers, os.killpg, 1),
+    "while Ray starts, to the script alone": (Training.starts_ray, os.kill, 1),
+    "during the imports": (Training.imports, os.killpg, 1),
+}
+
+
+def weekly_unless(often, *values):
+    """Return a case of a test, which is left to `make weekly` unless it is often."""
+    return pytest.param(*values, marks=[] if often else pytest.mark.weekly)
+
+
 @pytest.mark.parametrize(
-    ("moment", "send", "times"),
+    ("number", "when"),
     [
-        (Training.trains, os.kill, 1),
-        (Training.trains, os.killpg, 2),  # impatiently
-        (Training.starts_workers, os.killpg, 1),
-        (Training.starts_ray, os.kill, 1),
-        (Training.imports, os.killpg, 1),
-    ],
-    ids=[
-        "sent to the script alone",
-        "twice to its process group",
-        "while workers start",
-        "while Ray starts, to the script alone",
-        "during the imports",
+        weekly_unless(i % 2 == (number == signal.SIGTERM), number, when)
+        for i, when in enumerate(MOMENTS)
+        for number in (signal.SIGINT, signal.SIGTERM)
     ],
 )
-def test_a_signal_ends_everything_and_shows_what_was_reached(
-    training, moment, send, times, number
-):
+def test_a_signal_ends_everything_and_shows_what_was_reached(training, number, when):
+    moment, send, times = MOMENTS[when]
     training.wait_until(moment)
     for _ in range(times):
         send(training.process.pid, number)
