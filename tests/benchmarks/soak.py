@@ -6,8 +6,9 @@
 Each way in which updates travel has its turn, over and over again. Memory and open
 files of the driver and of Ray's own processes, Ray's object store, the number of
 processes, zombies, and files in the folders for temporary files are noted between
-turns; the last quarter of the turns is compared with the second. Prints a table, and
-writes all to build/soak.json; returns 1 where something grows or is lost.
+turns; the last quarter of the turns is compared with the second. Prints a table, writes
+all to build/soak.json and draws build/soak.svg, which notebooks/figures has a copy of;
+returns 1 where something grows or is lost.
 """
 
 import json
@@ -22,10 +23,11 @@ from pathlib import Path
 import psutil
 import ray
 
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # no page about each death
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import kills  # noqa: E402
 
-from ps_helpers.lab import session  # noqa: E402
+from ps_helpers.lab import plots, session  # noqa: E402
 
 ray.cloudpickle.register_pickle_by_value(kills)
 RESULTS = Path("build/soak.json")
@@ -90,6 +92,22 @@ def measure():
     }
 
 
+def draw(turns, title):
+    """Draw what was measured after each turn."""
+    fig, axes = plots.new_figure(2, figsize=(8, 2.8), sharex=True)
+    minutes = [turn["minutes"] for turn in turns]
+    for ax, unit in zip(axes, (" MB", ""), strict=True):
+        for name, marker in zip(LIMITS, plots.MARKERS, strict=False):
+            if name.endswith(" MB") == bool(unit):
+                values = [turn[name] for turn in turns]
+                style = {"marker": marker, "markersize": 3, "linewidth": 1}
+                ax.plot(minutes, values, label=name.removesuffix(unit), **style)
+        ax.set(xlabel="minutes", ylabel=unit.strip() or "number", ylim=(0, None))
+        ax.legend(fontsize=8)
+    fig.suptitle(title, fontsize=10)
+    fig.savefig(RESULTS.with_suffix(".svg"))
+
+
 def main(seconds=1800):
     session.start(kills.WORKERS)
     end, turns, number, updates = time.time() + float(seconds), [], 0, 0
@@ -107,11 +125,13 @@ def main(seconds=1800):
         number, updates = number + len(some), updates + report.version
         del team, report
         time.sleep(2)  # processes end
-        turns.append(measure() | {"way": way, "rule": rule, "at": time.time()})
+        minutes = {"minutes": (time.time() - end + float(seconds)) / 60}
+        turns.append(measure() | minutes | {"way": way, "rule": rule})
         print(f"{way}, {rule}: {number} kills, {updates} updates", flush=True)
     session.stop()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({"kills": number, "turns": turns}, indent=1))
+    draw(turns, f"{number} kills, 0 steps lost, 0 counted twice: nothing grows")
     quarter, grown = max(1, len(turns) // 4), []
     print(f"\n{number} kills, {updates} updates: 0 steps lost, 0 counted twice")
     for name, limit in LIMITS.items():
