@@ -21,9 +21,11 @@ ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "build" / "site"
 SCREENSHOTS = ROOT / "build" / "site-screenshots"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-GLOSSARY = sorted((ROOT / "notebooks").glob("glossary.md"))
-READING_ORDER = ["index.html"] + [
-    f"notebooks/{path.stem}.html" for path in [*NOTEBOOKS, *GLOSSARY]
+OTHERS = ["notebooks/glossary.html", "own_model.html", "api.html"]
+READING_ORDER = [
+    "index.html",
+    *(f"notebooks/{path.stem}.html" for path in NOTEBOOKS),
+    *OTHERS,
 ]
 PAGES = [*READING_ORDER, "search.html"]
 WIDTHS = {"phone": 375, "desk": 1280}
