@@ -29,6 +29,11 @@ def test_fifteen_claims_of_twelve_papers_stand_there_and_no_paper_without_one():
     assert verdicts == set(paper_claims.VERDICTS)  # none of them is forced
 
 
+def test_students_read_nothing_of_teachers():
+    page = (NOTEBOOKS / "paper_claims.md").read_text("utf-8")
+    assert "teacher" not in page and len(page) > 10_000
+
+
 @every_claim
 def test_the_cells_exist_in_both_variants_and_every_text_is_a_sentence(claim):
     assert claim["cells"]
