@@ -42,6 +42,7 @@ build/executed/%: notebooks/teacher/%.ipynb $(PACKAGE) requirements.txt | .venv/
 notebooks: $(if $(ARGS),.venv/installed,$(TEACHER:notebooks/teacher/%.ipynb=build/executed/%))  ## write the student notebooks, e.g. ARGS=--check
 	$(if $(ARGS),$(PY) -m ps_helpers.tools.student_notebooks $(ARGS))
 	$(PY) -m ps_helpers.tools.glossary $(filter --check,$(ARGS))
+	$(PY) -m ps_helpers.tools.paper_claims $(filter --check,$(ARGS))
 
 student-zip: .venv/installed  ## pack the project without solutions into build/students.zip
 	$(PY) -m ps_helpers.tools.student_zip

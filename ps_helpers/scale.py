@@ -1,7 +1,8 @@
 """Simulate the times of thousands of workers, with servers or by all-reduce.
 
 `simulate` finds the times of `simulator.schedule`, with links and several servers; a
-push costs it no more where there are more workers. Notebook 09 builds it.
+push costs it no more where there are more workers. Notebook 09 builds it. An outer rate
+changes no times: give it to the update of `simulator.replay`.
 """
 
 import heapq
@@ -46,18 +47,23 @@ def draw(samples, num_workers, num_steps, seed=0, local_steps=1):
     return sum(rng.choice(samples, shape) for _ in range(local_steps))
 
 
-def simulate(times, num_updates, needed=None, bound=None, costs=(0,) * 7):
-    """Return the `Run` of some updates by workers that all begin at 0.
+def simulate(times, num_updates, needed=None, bound=None, costs=(0,) * 7, stays=None):
+    """Return the `Run` of some updates by workers that begin at 0, unless they join.
 
     ``times`` are seconds by worker and step, used over and over. The rule: rounds of
     ``needed`` pushes, whoever is late dropped; or a lead of at most ``bound`` steps;
     else nobody waits. A link, and a processor, takes one part after the other; on a
     shared link answers go first. Raises RuntimeError where all wait for somebody.
+
+    ``stays`` has two seconds a worker: when it joins, and pulls, and when it is counted
+    out (np.inf: never). Who has died sends nothing more, and whoever waited goes on.
     """
     times = np.rint(1e9 * times).astype(np.int64)  # whole nanoseconds repeat exactly
-    if needed == len(times):
+    if stays is not None:
+        stays = np.rint(1e9 * np.minimum(stays, 1e9)).astype(np.int64).T.tolist()
+    elif needed == len(times):
         return in_rounds(times, num_updates, costs)
-    return in_events(times, num_updates, costs, needed, bound)
+    return in_events(times, num_updates, costs, needed, bound, stays)
 
 
 def queue(arrived, each):
@@ -83,40 +89,64 @@ def in_rounds(times, num_updates, costs):
     return Run(workers.ravel(), arrived.ravel() / 1e9, none, none > 0)
 
 
-def in_events(times, num_updates, costs, needed=None, bound=None):
+def in_events(times, num_updates, costs, needed=None, bound=None, stays=None):
     """Return the `Run` of any rule, computed a push at a time."""
     lag, serve, out, receive, back, send, shared = costs
     (n, columns), rows = times.shape, times.tolist()
     log, version, came, steps, held = array("q"), 0, [], [0] * n, [0] * n
-    clocks, waiting = Counter({0: n}), defaultdict(list)
+    joins, leaves = stays or ([0] * n, [])
+    clocks, waiting = Counter({0: joins.count(0)}), defaultdict(list)
+    members, gone = joins.count(0) if stays else math.inf, set()
+    full = min(needed or 0, members)
     incoming = outgoing = now = slowest = 0  # when links and processor are free
-    events = sorted((row[0] + lag + out, worker) for worker, row in enumerate(rows))
+    events = [(r[0] + lag + out, w) for w, r in enumerate(rows) if not joins[w]]
+    events += [(when, w + n) for w, when in enumerate(joins) if when]
+    events += [(when, w - n) for w, when in enumerate(leaves)]
+    heapq.heapify(events)
     while version < num_updates:
         if not events:
             raise RuntimeError("all workers wait: nobody may go on")
         there, worker = heapq.heappop(events)
-        incoming = max(incoming, there - receive) + receive
-        now = max(now, incoming) + serve
-        age, go = version - held[worker], [worker]
-        steps[worker] = clock = steps[worker] + 1
-        if needed is None:
-            version += 1
-        elif not age:
-            came.append(worker)
-            go = []
-            if len(came) == needed:
-                version, go, came = version + 1, came, []
+        if worker in gone:
+            continue
+        if 0 <= worker < n:  # a push
+            incoming = max(incoming, there - receive) + receive
+            now = max(now, incoming) + serve
+            age, go = version - held[worker], [worker]
+            steps[worker] = clock = steps[worker] + 1
+            if needed is None:
+                version += 1
+            elif not age:
+                came.append(worker)
+                go = []
+            if bound is not None:
+                clocks[clock] += 1  # workers that have done so many steps
+                clocks[clock - 1] -= 1
+            log.extend((worker, now, age, needed is not None and age > 0))
+        else:
+            now, clock, joining = max(now, there), slowest, worker > 0
+            worker %= n
+            if joining:  # beside the slowest
+                steps[worker], go, members = slowest, [worker], members + 1
+            else:  # what it has pushed counts with its round
+                gone.add(worker)
+                go, members = [], members - (worker not in came)
+            clocks[steps[worker]] += 1 if joining else -1
+            full = min(needed or 0, members)
+        if came and len(came) >= full:
+            version, go, came = version + 1, came, []
+            if gone:
+                members -= len(gone.intersection(go))
+                full = min(needed, members)
         if bound is not None:
-            clocks[clock] += 1  # workers that have done so many steps
-            clocks[clock - 1] -= 1
             if not clocks[slowest]:
-                slowest += 1
-                go = waiting.pop(slowest + bound, []) + go
+                while members and not clocks[slowest]:
+                    slowest += 1
+                    go = waiting.pop(slowest + bound, []) + go
             elif clock - slowest > bound:
                 waiting[clock].append(worker)
                 go = []
-        log.extend((worker, now, age, needed is not None and age > 0))
-        for w in go:
+        for w in [w for w in go if w not in gone] if gone else go:
             held[w] = version
             outgoing = max(outgoing, now) + send
             begin = max(outgoing, now + back) + lag

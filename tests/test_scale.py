@@ -1,5 +1,6 @@
 """Tests of the simulator at scale: against the small one, by hand, by other means."""
 
+import heapq
 import itertools
 import sys
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from ps_helpers import scale
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 from ps_helpers.scale import Network, all_reduce, draw, simulate
-from ps_helpers.simulator import schedule
+from ps_helpers.simulator import judge, schedule
 
 TIMES = st.integers(0, 40).map(lambda n: n / 1e3)  # ties are frequent
 
@@ -127,6 +128,118 @@ def test_on_a_shared_link_an_answer_goes_before_a_push_by_hand():
     for shared, expected in (True, [11, 13]), (False, [11, 12]):
         network = Network(bandwidth=1e6, shared=shared)
         assert moments(simulate(times, 2, costs=network.costs(**KB))) == expected
+
+
+def by_the_server(rule, stays, times, num_pushes, lag, serve):
+    """Return the log of notebook 4's own server, which workers join and leave.
+
+    All times are whole milliseconds. Of what happens at once, who leaves is first,
+    and who joins is last.
+    """
+    server, gone, now, events = judge(rule), set(), 0, []
+
+    def compute(w):
+        steps = getattr(server.rule, "clocks", server.ledger.steps)[w]
+        return times[w][steps % 4]
+
+    for w, (joins, leaves) in enumerate(stays):
+        if not joins:
+            server.join(w)
+        start = (joins, 2, w) if joins else (compute(w) + lag, 1, w)
+        events += [(leaves, 0, w), start]
+    heapq.heapify(events)
+    while server.ledger.num_pushes < num_pushes:
+        when, order, w = heapq.heappop(events)
+        if w in gone:
+            continue
+        now = max(now, when) + (serve if order == 1 else 0)
+        if order == 0:
+            gone.add(w)
+            go = server.leave(w)
+        elif order == 1:
+            go = server.push(w, server.ledger.steps[w], [], None, now)
+        else:
+            go = server.join(w)
+        for w in set(go) & server.ledger.held.keys():
+            heapq.heappush(events, (now + lag + compute(w) + lag, 1, w))
+    return server.ledger.log
+
+
+STAY = st.tuples(st.sampled_from([0, 0, 15, 40]), st.integers(1, 90))
+
+
+@pytest.mark.parametrize("name", ways(2, 0, 0))
+@given(
+    st.lists(STAY, max_size=5),
+    st.integers(0, 99),
+    st.integers(1, 6),
+    st.integers(0, 3),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
+def test_who_joins_and_leaves_does_as_with_the_server_itself(
+    name, some, seed, needed, bound, lag, serve
+):
+    stays = [(0, 10**6), *((joins, joins + leaves) for joins, leaves in some)]
+    n = len(stays)
+    times = np.random.default_rng(seed).integers(1, 41, (n, 4))
+    rule, told = {
+        **ways(n, n - needed, bound),
+        "stale-synchronous": (StaleSynchronous(0, bound), {"bound": bound}),
+    }[name]
+    found = simulate(
+        times / 1e3,
+        15,
+        **told,
+        costs=Network(latency=lag / 1e3, serve=serve / 1e3).costs(),
+        stays=np.array(stays) / 1e3,
+    )
+    log = by_the_server(rule, stays, times.tolist(), len(found.workers), lag, serve)
+    assert columns(found) == [
+        [push.worker for push in log],
+        [push.arrived / 1e3 for push in log],
+        [push.staleness for push in log],
+        [push.dropped for push in log],
+    ]
+
+
+def test_rounds_go_on_without_the_dead_by_hand():
+    """Worker 1 dies at 12 ms, in its second step, and is counted out at 50."""
+    times, stays = np.array([[0.010], [0.005]]), np.array([[0, np.inf], [0, 0.050]])
+    run = simulate(times, 3, needed=2, stays=stays)
+    assert run.workers.tolist() == [1, 0, 1, 0, 1, 0]
+    stays[1, 1] = 0.012
+    run = simulate(times, 3, needed=2, stays=stays)
+    assert run.workers.tolist() == [1, 0, 0, 0]
+    assert moments(run) == [5, 10, 20, 30]
+
+
+def test_the_dead_get_no_answer_by_hand():
+    """Worker 1's push is in at 6 ms, and it dies at 8; worker 0's is in at 11.
+
+    The round counts both. Worker 0's answer has the link from 11 to 12.
+    """
+    times, stays = np.array([[0.010], [0.005]]), np.array([[0, 1], [0, 0.008]])
+    costs = Network(bandwidth=1e6).costs(**KB)
+    run = simulate(times, 2, needed=2, costs=costs, stays=stays)
+    assert run.workers.tolist() == [1, 0, 0] and moments(run) == [6, 11, 23]
+
+
+def test_a_newcomer_counts_from_the_next_round_on_by_hand():
+    """It pulls at 12 ms, so the round that ends at 20 waits for it until 22."""
+    times, stays = np.array([[0.010], [0.010]]), np.array([[0, np.inf], [0.012, 1]])
+    run = simulate(times, 3, needed=2, stays=stays)
+    assert run.workers.tolist() == [0, 0, 1, 0, 1]
+    assert moments(run) == [10, 20, 22, 32, 32]
+
+
+@pytest.mark.parametrize("how", [{}, {"needed": 30}, {"needed": 25}, {"bound": 2}])
+def test_stays_from_first_to_last_change_nothing(how):
+    times, stays = draw([0.01, 0.02, 0.5], 30, 9), np.tile([0, np.inf], (30, 1))
+    costs = Network(1e-3, 1e-5, 1e-5, 1e8).costs(**KB)
+    one = simulate(times, 60, **how, costs=costs)
+    other = simulate(times, 60, **how, costs=costs, stays=stays)
+    assert columns(one) == columns(other)
 
 
 def test_everybody_waits_where_more_are_needed_than_there_are():
