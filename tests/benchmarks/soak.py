@@ -21,9 +21,10 @@ from itertools import cycle
 from pathlib import Path
 
 import psutil
-import ray
 
-os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # no page about each death
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # no page about each death; before ray
+import ray  # noqa: E402
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import kills  # noqa: E402
 

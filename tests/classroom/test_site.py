@@ -21,7 +21,12 @@ ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "build" / "site"
 SCREENSHOTS = ROOT / "build" / "site-screenshots"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-OTHERS = ["notebooks/glossary.html", "own_model.html", "api.html"]
+OTHERS = [
+    "notebooks/glossary.html",
+    "notebooks/paper_claims.html",
+    "own_model.html",
+    "api.html",
+]
 READING_ORDER = [
     "index.html",
     *(f"notebooks/{path.stem}.html" for path in NOTEBOOKS),
