@@ -50,7 +50,8 @@ TEMPLATE = """\
 <h1>{{ resources.metadata.name | escape_html }}</h1>
 {%- endblock header -%}
 {%- block any_cell -%}
-<section style="--lines: {{ cell.metadata.lines }}">
+<section style="--lines: {{ cell.metadata.lines }}; --columns: {{
+ cell.metadata.columns }}">
 <h2>{{ cell.metadata.heading | escape_html }}</h2>
 {{ super() }}
 <p>{{ cell.metadata.caption | escape_html }}</p>
@@ -67,18 +68,20 @@ TEMPLATE = """\
 STYLE = """
 * { box-sizing: border-box; margin: 0; }
 body { background: white; color: black; font-family: system-ui, sans-serif; }
-pre { font-family: ui-monospace, monospace; font-size: 1em; white-space: pre-wrap; }
+pre { font-family: ui-monospace, monospace; white-space: pre-wrap; }
 img { display: block; width: 100%; }
 p:empty { display: none; }
 .slides h1 { display: none; }
 .slides h2 { font-size: 4vmin; }
 .slides section { height: 100vh; padding: 3vmin 5vmin; display: flex; gap: 3vmin;
-  flex-direction: column; justify-content: space-between; break-after: page; }
+  flex-direction: column; break-after: page; }
 .slides section > p { font-size: 2.8vmin; }
 .slides img { width: 90vw; height: 72vh; object-fit: contain; }
-.slides .code_cell { font-size: min(3.5vmin, 1.8vw, 80vh / 1.4 / var(--lines)); }
-.slides pre { line-height: 1.3; }
+.slides .cell { margin: auto 0; }
+.slides pre { font-size: min(5vmin, 135vw / var(--columns), 58vh / var(--lines));
+  line-height: 1.3; }
 .slides .output pre { border-left: 0.5vmin solid #6E6E6E; padding-left: 2vmin; }
+.index main { padding: 5vmin; line-height: 1.6; }
 .sheet main { max-width: 190mm; margin: auto; columns: 2; font-size: 9pt; }
 .sheet h1 { font-size: 14pt; column-span: all; padding: 5mm 0; }
 .sheet h2 { font-size: 10pt; }
@@ -98,9 +101,11 @@ addEventListener("keydown", (event) => {
 DRAWING = re.compile(r"!\[([^]]+)\]\([^)]+\)")
 
 
-def shown(cell, heading, caption="", lines=0):
-    """Return a cell with what the template shows around it."""
-    cell.metadata = {"heading": heading, "caption": caption, "lines": lines}
+def shown(cell, heading, caption="", text="-"):
+    """Return a cell with what the template shows around it, and the text's size."""
+    rows = text.splitlines()
+    cell.metadata = {"lines": len(rows), "columns": max(map(len, rows))}
+    cell.metadata |= {"heading": heading, "caption": caption}
     return cell
 
 
@@ -109,8 +114,8 @@ def pick(notebook, key_cells=()):
     heading = ""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            for part in re.split(r"(?m)^(?=#+ )", cell.source):
-                heading = (re.findall(r"\A#+ (.+)", part) or [heading])[0]
+            for part in re.split(r"(?m)^(?=##? )", cell.source):
+                heading = (re.findall(r"\A##? (.+)", part) or [heading])[0]
                 for drawing in DRAWING.finditer(part):
                     picture = v4.new_markdown_cell(drawing[0])
                     yield shown(picture, heading, drawing[1])
@@ -120,9 +125,8 @@ def pick(notebook, key_cells=()):
                 figure = v4.new_code_cell(outputs=[output])
                 yield shown(figure, heading, alt)
         if cell.id in key_cells:
-            text = "".join(output.get("text", "") for output in cell.outputs)
-            lines = cell.source.count("\n") + text.count("\n") + 3
-            yield shown(cell, heading, lines=lines)
+            printed = [output.get("text", "") for output in cell.outputs]
+            yield shown(cell, heading, text="\n\n".join([cell.source, *printed]))
 
 
 def page(cells, title, kind, folder):
