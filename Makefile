@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test weekly bench soak notebooks pins student-zip classroom words site site-test grade-test browser-test memory
+.PHONY: help lab train test weekly bench soak notebooks pins student-zip slides wheels classroom words site site-test grade-test browser-test memory
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
@@ -46,6 +46,12 @@ notebooks: $(if $(ARGS),.venv/installed,$(TEACHER:notebooks/teacher/%.ipynb=buil
 
 student-zip: .venv/installed  ## pack the project without solutions into build/students.zip
 	$(PY) -m ps_helpers.tools.student_zip
+
+slides: .venv/installed  ## write slides, figures to print and cards into build/slides
+	$(PY) -m ps_helpers.tools.slides
+
+wheels: .venv/installed  ## gather what an installation without network needs
+	$(PY) -m pip wheel --disable-pip-version-check -r requirements.txt -w build/wheels
 
 # uv, because pip cannot resolve for other systems and Pythons than its own.
 pins:  ## refresh the pins in requirements.txt and environment.yml

@@ -148,7 +148,8 @@ def train_model(model, shards, settings=None, batch=None, test=None, rule=None):
     for shard in shards:
         arrays = shard if isinstance(shard, tuple) else (shard,)
         num_bytes += sum(getattr(array, "nbytes", 0) for array in arrays)
-    session.start(settings.team, settings.engine, settings.address, num_bytes)
+    place = settings.engine, settings.address
+    session.start(settings.team, *place, num_bytes, settings.num_servers)
     try:
         task = worker_task_of(model, batch)
         team = Team(

@@ -88,7 +88,8 @@ def train(settings, run):
     num_bytes = sum(x.nbytes + y.nbytes for x, y in shards)
     # An update of each worker, and what each and the driver read, with two to spare.
     num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
-    session.start(settings.team, settings.engine, settings.address, num_bytes)
+    place = settings.engine, settings.address
+    session.start(settings.team, *place, num_bytes, settings.num_servers)
     ending.let_raise()
     weights = dict(zip(classifier.keys, initial, strict=True))
     team = Team(settings, weights, shards, worker_task, saved=saved, tell=tell)

@@ -334,7 +334,7 @@ def argument_of(f):
 
 def require_file(name, path, endings):
     """Raise ValueError unless such a file can be written to this path."""
-    if path.suffix not in endings:
+    if path.suffix.lower() not in endings:
         *others, last = endings
         listed = f"{', '.join(others)} or {last}" if others else last
         raise ValueError(f"--{name}: {path} must end in {listed}")

@@ -232,7 +232,8 @@ class Run:
         path.write_text(text + "\n", encoding="utf-8")
 
     def write_weights(self, path):
-        np.savez(path, **{str(key): weight for key, weight in self.weights.items()})
+        with open(path, "wb") as file:  # by its name it would get another ending
+            np.savez(file, **{str(key): w for key, w in self.weights.items()})
 
     def write_picture(self, path):
         from ps_helpers.lab import plots  # not before: a second

@@ -32,7 +32,8 @@ def numbers(text):
 
 
 def test_programs_are_short_and_readmes_is_the_first_ones_beginning():
-    assert list(PROGRAMS) == ["In NumPy", "In Keras", "In PyTorch", "Part by part"]
+    names = ["In NumPy", "From files", "In Keras", "In PyTorch", "Part by part"]
+    assert list(PROGRAMS) == names
     assert max(program.count("\n") for program in PROGRAMS.values()) <= 40
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     [own] = [block for block in blocks if "train_model" in block]
@@ -59,7 +60,15 @@ def test_a_network_of_a_library_learns_digits(name, library, tmp_path):
     assert numbers(printed_by(PROGRAMS[name], tmp_path))[0] >= 0.8
 
 
-def test_the_parts_train_with_files_and_a_rule_of_ones_own(tmp_path):
+def test_workers_read_files_of_their_own_by_path_or_opened_once(tmp_path):
+    found = [
+        numbers(line)
+        for line in printed_by(PROGRAMS["From files"], tmp_path).splitlines()
+    ]
+    assert len(found) == 2 and np.allclose(found, 0.5, atol=0.5)
+
+
+def test_the_parts_train_with_a_rule_of_ones_own(tmp_path):
     *_, last = printed_by(PROGRAMS["Part by part"], tmp_path).splitlines()
     assert last.startswith("200 ") and np.allclose(numbers(last), 0.5, atol=0.5)
 

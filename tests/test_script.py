@@ -83,7 +83,7 @@ def unused_port():
 
 
 def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digits):
-    picture, file, kept = (tmp_path / f"run.{e}" for e in ("png", "npz", "json"))
+    picture, file, kept = (tmp_path / f"run.{e}" for e in ("PNG", "NPZ", "json"))
     files = "--plot", picture, "--save", file, "--json", kept
     done = run("--engine", "numpy", "--num-workers=4", *files)
     assert done.returncode == 0, done.stderr

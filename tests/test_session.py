@@ -221,10 +221,10 @@ def test_too_little_memory_is_refused_and_a_byte_more_is_not(
 ):
     needed = session.bytes_needed(4, engine)
     reason = f"4 {engine} workers need about .* GB are free: shut down"
-    for missing, num_bytes in ((1, 0), (0, 1)):
+    for missing, more in ((1, {}), (0, {"num_bytes": 1}), (0, {"num_servers": 2})):
         monkeypatch.setattr(machine, "free_memory", lambda m=missing: needed - m)
         with pytest.raises(session.SessionError, match=reason):
-            session.start(4, engine, num_bytes=num_bytes)
+            session.start(4, engine, **more)
     assert not no_ray
     session.start(4, engine)
     assert len(no_ray) == 1

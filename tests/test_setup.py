@@ -171,6 +171,8 @@ def test_make_fails_where_its_command_fails(make):
         "test": "pytest",
         "weekly": "pytest",
         "notebooks ARGS=00": "ps_helpers.tools.student_notebooks",
+        "slides": "ps_helpers.tools.slides",
+        "wheels": "pip wheel",
     }.items():
         status, asked, _ = make(*target.split(), broken=module)
         assert status != 0 and asked[-1].startswith(f"-m {module}")

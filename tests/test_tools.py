@@ -1,8 +1,10 @@
 """Tests of what tools keep: diagrams, the count of notebooks, README's speeds."""
 
 import copy
+import html
 import json
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +12,10 @@ import pytest
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-from ps_helpers.tools import command, diagrams, glossary, speed
+from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
+from ps_helpers.simulator import schedule
+from ps_helpers.tools import command, diagrams, glossary, slides, speed
+from ps_helpers.tools.student_notebooks import find, read
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -96,6 +101,20 @@ def test_all_say_the_same_of_how_many_notebooks_are_ready():
     assert len(planned) == 10 - len(written)
 
 
+def test_the_teachers_table_counts_exercises_and_tells_readmes_seconds():
+    teacher = (NOTEBOOKS / "teacher" / "README.md").read_text()
+    rows = re.findall(
+        r"(?m)^\| (notebook|exercises|seconds[^|]*) \| (\d.+) \|$", teacher
+    )
+    numbers, exercises, seconds = (row.split(" | ") for _, row in rows)
+    paths = find(NOTEBOOKS / "teacher", [])
+    assert numbers == [path.name.partition("_")[0] for path in paths]
+    counts = [path.read_text().count('"grade": true') for path in paths]
+    assert [*map(int, exercises)] == counts
+    readme = (ROOT / "README.md").read_text()
+    assert seconds == re.findall(r"(?m)^\| \[.*min \| (\d+) s \|", readme)
+
+
 # README's speeds
 
 
@@ -129,3 +148,85 @@ def test_a_readme_without_the_section_is_refused(tmp_path, capsys):
     (tmp_path / "README.md").write_text("# A title\n")
     assert command.keep("", speed.make, [f"--folder={tmp_path / 'notebooks'}"]) == 2
     assert "README.md has nothing between" in capsys.readouterr().err
+
+
+# Slides, figures to print, and the cards of a game
+
+
+def test_every_notebook_has_its_drawing_its_figures_and_three_key_cells():
+    notebooks = find(NOTEBOOKS, [])
+    assert [path.stem for path in notebooks] == list(slides.KEY_CELLS)
+    for path in notebooks:
+        notebook, key_cells = read(path), slides.KEY_CELLS[path.stem].split()
+        cells = list(slides.pick(notebook, key_cells))
+        assert [cell.id for cell in cells if cell.source and cell.id in key_cells]
+        assert sum(cell.id in key_cells for cell in cells) == 3
+        assert all(cell.metadata["heading"] for cell in cells)
+        figures = [cell for cell in cells if cell.metadata["caption"]]
+        assert len(figures) == len(cells) - 3 == len(list(slides.pick(notebook)))
+        text = path.read_text()
+        shown = text.count('"alt": ') + text.count("](figures/")
+        assert len(figures) == shown > 0
+        # A solution's stub is nothing for a wall.
+        assert not any("NotImplementedError" in cell.source for cell in cells)
+
+
+@pytest.mark.parametrize("kind", ["slides", "sheet"])
+def test_a_page_holds_all_that_it_shows(kind):
+    notebook = read(NOTEBOOKS / "02_push_and_pull.ipynb")
+    key_cells = slides.KEY_CELLS["02_push_and_pull"].split() * (kind == "slides")
+    cells = list(slides.pick(notebook, key_cells))
+    text = slides.page(cells, "2 · A title", kind, NOTEBOOKS)
+    assert text.count("<section") == len(cells) and f'<body class="{kind}">' in text
+    pictures = re.findall(r'<img\b[^>]*?src="data:image/(?:png|svg\+xml);base64', text)
+    assert len(pictures) == len(cells) - len(key_cells) == text.count("alt=")
+    assert re.findall(r'(?:src|href)=["\'](?!data:)[^"\']*|url\(|@import', text) == []
+    seen = html.unescape(re.sub("<[^>]+>", "", text))
+    for cell in cells:
+        assert cell.metadata["heading"] in seen and cell.metadata["caption"] in seen
+    assert ("self.weights[key] = self.weights[key] + value" in seen) == bool(key_cells)
+    assert ("after another push: [1. 1. 1.]" in seen) == bool(key_cells)
+
+
+def test_all_pages_and_the_cards_are_listed_and_a_lost_key_cell_is_refused(
+    tmp_path, monkeypatch, capsys
+):
+    folder, name = tmp_path / "notebooks", "00_start_here"
+    shutil.copytree(NOTEBOOKS / "figures", folder / "figures")
+    (folder / "teacher").mkdir()
+    shutil.copy(NOTEBOOKS / "teacher" / slides.GAME, folder / "teacher")
+    shutil.copy(NOTEBOOKS / f"{name}.ipynb", folder)
+    arguments = ["--folder", str(folder)]
+    assert slides.main(arguments) == 0
+    written = {path.name for path in (tmp_path / "build" / "slides").iterdir()}
+    index = (tmp_path / "build" / "slides" / "index.html").read_text()
+    links = set(re.findall('href="([^"]+)"', index))
+    assert links == written - {"index.html"}
+    assert links == {f"{name}.html", f"{name}-figures.html", slides.GAME}
+    monkeypatch.setitem(slides.KEY_CELLS, name, "00-03 lost")
+    assert slides.main(arguments) == 2
+    assert f"{name}.ipynb: no key cell lost" in capsys.readouterr().err
+
+
+def test_the_game_comes_out_as_its_page_says():
+    text = (NOTEBOOKS / "teacher" / slides.GAME).read_text()
+    cards = re.findall(r'class="steps">([\d ]+)<', text)
+    steps = [[int(claps) for claps in card.split()] for card in cards]
+    rows = re.findall(r"<tr><td>(.+?)</td>((?:<td>\d+</td>)+)</tr>", text)
+    told = {rule: [*map(int, re.findall(r"\d+", row))] for rule, row in rows}
+    rules = {
+        "Synchronous": (Synchronous(4), 4),
+        "Asynchronous": (Asynchronous(), 4),
+        "Stale-synchronous": (StaleSynchronous(4, bound=1), 4),
+        "Backup worker": (Synchronous(4), 5),
+    }
+    assert list(told) == list(rules)
+    for name, (rule, team) in rules.items():
+        log = schedule(rule, team, lambda w, step: steps[w][step], 24 + told[name][2])
+        end = log[-1].arrived
+        stood = sum((end - push.arrived) * (1 - len(push.go)) for push in log)
+        dropped = sum(push.dropped for push in log)
+        assert [end, stood, dropped] == told[name]
+        counted = [push.staleness for push in log if not push.dropped]
+        assert len(counted) == 24 and log[-1].go
+        assert max(counted) == (0 if team == 5 or name == "Synchronous" else 7)

@@ -251,7 +251,7 @@ def require_picture(path):
     """Raise ValueError unless a picture can be drawn, and its folder has room."""
     try:
         with tempfile.TemporaryFile(dir=path.parent) as file:
-            Figure((8, 6)).savefig(file, format=path.suffix[1:])
+            Figure((8, 6)).savefig(file, format=path.suffix[1:].lower())
     except Exception as error:  # Matplotlib's own are of any kind
         raise ValueError(f"--plot: {path} cannot be drawn: {error}") from error
 

@@ -43,12 +43,13 @@ def choose_engine(num_workers=4):
     return chosen
 
 
-def bytes_needed(num_workers, engine, num_bytes=0):
-    """Return the memory that Ray, a server, these workers and so many bytes take."""
-    return RAY_BYTES[engine] + num_workers * WORKER_BYTES[engine] + num_bytes
+def bytes_needed(num_workers, engine, num_bytes=0, num_servers=1):
+    """Return the memory that Ray, servers, these workers and so many bytes take."""
+    more = (num_servers - 1) * WORKER_BYTES["numpy"]
+    return RAY_BYTES[engine] + num_workers * WORKER_BYTES[engine] + more + num_bytes
 
 
-def start(num_workers=4, engine="numpy", address=None, num_bytes=0):
+def start(num_workers=4, engine="numpy", address=None, num_bytes=0, num_servers=1):
     """Start a Ray with room for some workers, or connect to one by its address.
 
     A Ray that this process had before is stopped first, and one whose driver has
@@ -61,7 +62,10 @@ def start(num_workers=4, engine="numpy", address=None, num_bytes=0):
     if num_workers < 1:
         raise SessionError(f"{num_workers} workers cannot train: ask for 1 or more.")
     stop()
-    door.join(address) if address else _start(num_workers, engine, num_bytes)
+    if address:
+        door.join(address)
+    else:
+        _start(num_workers, engine, num_bytes, num_servers)
     available = ray.cluster_resources().get("CPU", 0)
     if available < num_workers:
         stop()
@@ -92,9 +96,9 @@ def stop():
             signal.signal(signal.SIGINT, handler)
 
 
-def _start(num_workers, engine, num_bytes):
+def _start(num_workers, engine, num_bytes, num_servers):
     processes.end_ray_processes(processes.is_over)
-    needed = bytes_needed(num_workers, engine, num_bytes)
+    needed = bytes_needed(num_workers, engine, num_bytes, num_servers)
     if (free := machine.free_memory()) < needed:
         raise SessionError(
             f"{num_workers} {engine} workers need about {needed / GB:.1f} GB and "

@@ -225,3 +225,37 @@ def test_a_page_fits_asks_nobody_else_and_axe_finds_nothing_serious(
     assert not found, [(v["id"], where) for v, where in zip(found, places, strict=True)]
     assert len(tab.asked) > 5
     assert [url for url in tab.asked if not url.startswith(address)] == []
+
+
+# The slides
+
+
+@pytest.fixture(scope="module")
+def slides():
+    """Write the slides as `make slides` does; return their folder."""
+    python = ROOT / ".venv" / "bin" / "python"
+    command = [python, "-m", "ps_helpers.tools.slides"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return ROOT / "build" / "slides"
+
+
+@every_notebook
+def test_slides_fit_turn_ask_nobody_and_axe_finds_nothing_serious(
+    browser, slides, path
+):
+    size = {"width": 1280, "height": 720}  # of a projector
+    for name in (f"{path.stem}.html", f"{path.stem}-figures.html"):
+        page = (slides / name).as_uri()
+        with visited(browser, page, viewport=size) as tab:
+            violations = Axe().run(tab).response["violations"]
+            assert [u for u in tab.asked if not u.startswith("data:")] == [page]
+            assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
+            if "figures" not in name:
+                high = "[...document.querySelectorAll('section')].map(s => s.%s)"
+                heights = tab.evaluate(high % "scrollHeight")
+                assert set(heights) == {720} and len(heights) > 5
+                for at in (720, 1440):
+                    tab.keyboard.press("ArrowRight")
+                    assert tab.evaluate("scrollY") == at
+        found = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+        assert found == []
