@@ -132,7 +132,7 @@ def main(seconds=1800):
     session.stop()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({"kills": number, "turns": turns}, indent=1))
-    draw(turns, f"{number} kills, 0 steps lost, 0 counted twice: nothing grows")
+    draw(turns, f"{number} kills, 0 steps lost, 0 counted twice")
     quarter, grown = max(1, len(turns) // 4), []
     print(f"\n{number} kills, {updates} updates: 0 steps lost, 0 counted twice")
     for name, limit in LIMITS.items():
