@@ -7,7 +7,7 @@ Each way in which updates travel has its turn, over and over again. Memory and o
 files of the driver and of Ray's own processes, Ray's object store, the number of
 processes, zombies, and files in the folders for temporary files are noted between
 turns; the last quarter of the turns is compared with the second. Prints a table, writes
-all to build/soak.json and draws build/soak.svg, which notebooks/figures has a copy of;
+all to build/soak.json and draws build/soak.svg, like the one that is stored here;
 returns 1 where something grows or is lost.
 """
 
