@@ -228,7 +228,7 @@ def test_the_weekly_run_tries_other_inputs_and_both_variants():
     assert weekly.max_examples == 10 * steady.max_examples
     assert steady.derandomize and not weekly.derandomize
     [line] = re.findall(r"^weekly:.*\n\t(.+)", (ROOT / "Makefile").read_text(), re.M)
-    assert "--hypothesis-profile=weekly tests notebooks " in line
+    assert '--hypothesis-profile=weekly -m "" tests notebooks ' in line
     folders = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
     assert folders == ["tests", "notebooks/teacher"]
 
