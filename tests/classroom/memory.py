@@ -176,7 +176,14 @@ class Kernel:
         self.client = BlockingKernelClient()
         self.client.load_connection_file(str(connection_file))
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=120)
+        deadline = time.monotonic() + CELL_SECONDS
+        while True:
+            try:
+                self.client.wait_for_ready(timeout=120)
+                break
+            except RuntimeError:  # on a busy core a beat of its heart may be late
+                if time.monotonic() > deadline:
+                    raise
         [self.process] = [
             process
             for process in psutil.process_iter(["cmdline"])
