@@ -9,12 +9,12 @@ MISTAKES = {
     "01_one_process": ("accuracy", "axis=1", "axis=0", "down the columns"),
     "02_push_and_pull": ("pull_changed", ".copy()", "", "copy each array"),
     "03_ray_actors": (
-        "run_workers",
-        "ray.get([task.remote(ps, w) for w in range(num_workers)])",
-        "[ray.get(task.remote(ps, w)) for w in range(num_workers)]",
-        "start all of them first",
+        "pull_all",
+        "ray.get([server.pull.remote(keys) for server in servers])",
+        "[ray.get(server.pull.remote(keys)) for server in servers]",
+        "call .remote for all, then ray.get",
     ),
-    "04_waiting": ("may_proceed", "<=", "<", "compare with <="),
+    "04_waiting": ("Window", "+ self.s", "+ self.s + 1", "must wait"),
     "04b_virtual_time": ("round_time", "- backup_workers", "", "that is the slowest"),
     "05_many_servers": ("balance", ", reverse=True", "", "take the largest first"),
     "05b_rows_of_a_table": (
