@@ -83,7 +83,6 @@ MUTATIONS = [
         ("return shares", "return max(shares.values())", "return a dictionary"),
         ("return shares", "shares", "returned nothing"),
         ("return shares", "return dict.fromkeys(shares, '1')", "return one number"),
-        ("        shares[row]", "    shares[row] if 0 else 0; shares[row]", "is"),
         ("end - start", "int(end - start)", "busy_share("),
         ('== "compute"', 'in ("compute", "pull")', "busy_share("),
         ("row: 0 for", "row[:8]: 0 for", "begin with a share of 0"),
