@@ -4,6 +4,7 @@ import itertools
 import statistics
 import time
 import timeit
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -34,8 +35,7 @@ def of(exercise, *rows):
 
 PULL, UPDATE = "ray.get(ps.pull.remote(keys))", "compute_update(weights)"
 PUSH = f"ray.get(ps.push.remote(keys, {UPDATE}))"
-START, ASK = "task.remote(ps, w)", "server.pull.remote(keys)"
-ALL_STARTED = f"[{START} for w in range(num_workers)]"
+ASK = "server.pull.remote(keys)"
 ALL_ASKED = f"[{ASK} for server in servers]"
 TIMED_PUSH, TIMED_PULL = "ps.push.remote([key], [value])", "ps.pull.remote([key])"
 MEDIANS = "{verb: float(np.median(s)) for verb, s in seconds.items()}"
@@ -77,35 +77,16 @@ MUTATIONS = [
         ("for _ in range(num_steps)", "while True", "it goes on and on"),
     ),
     *of(
-        "run_workers",
-        ("return", "_ =", "returned nothing"),
-        (f"ray.get({ALL_STARTED})", ALL_STARTED, "these are references"),
-        (f"ray.get({ALL_STARTED})", f"{ALL_STARTED}[0]", "that is one reference"),
-        (f"ray.get({ALL_STARTED})", f"sum(ray.get({ALL_STARTED}), [])", "you joined"),
-        (f"ray.get({ALL_STARTED})", f"ray.get({ALL_STARTED})[:1]", "you return 1 res"),
-        (f"ray.get({ALL_STARTED})", f"ray.get({ALL_STARTED})[::-1]", "from [2, 1, 0]"),
-        (ALL_STARTED, f"{ALL_STARTED} and list(range(3))", "stops with TypeError"),
-        (f"ray.get({ALL_STARTED})", f"{ALL_STARTED} and [[1]] * 3", "as ray.get gives"),
-        (f"ray.get({ALL_STARTED})", f"dict(enumerate({ALL_STARTED}))", "not a diction"),
-        (
-            f"ray.get({ALL_STARTED})",
-            f"[ray.get(t) for t in ({ALL_STARTED[1:-1]})]",
-            "(",
-        ),
-        (f"ray.get({ALL_STARTED})", "[task.remote for w in range(3)]", "no worker was"),
-        (START, "task(ps, w)", "is called with .remote(…)"),
-        (START, "task.remote(ps)", "stops with TypeError"),
-        (START, "task.remote(w, ps)", "start task.remote(ps, worker)"),
-        (START, "task.remote(ps, w + 1)", "the first worker has the number 0"),
-        (START, "task.remote(ps, 0)", "you called [0, 0, 0]"),
-        ("range(num_workers)", "range(4)", "you called [0, 1, 2, 3]"),
-        ("range(num_workers)", "range(3)", "call worker 0 to 11"),
-        ("range(num_workers)", "sorted(range(num_workers), key=str)", "0, 1, 10, 11"),
-        (
-            ALL_STARTED,
-            f"{ALL_STARTED} and {ALL_STARTED}",
-            "each worker was called twice",
-        ),
+        "busy_share",
+        ("{row: 0 for row, *_ in events}", "{}", "begin with a share of 0"),
+        ("return shares", "return list(shares.values())", "return a dictionary"),
+        ("return shares", "return max(shares.values())", "return a dictionary"),
+        ("return shares", "shares", "returned nothing"),
+        ("return shares", "return dict.fromkeys(shares, '1')", "return one number"),
+        ("end - start", "int(end - start)", "busy_share("),
+        ('== "compute"', 'in ("compute", "pull")', "busy_share("),
+        ("row: 0 for", "row[:8]: 0 for", "begin with a share of 0"),
+        ("for row, phase", "events.sort()\n    for row, phase", "leave it as it is"),
     ),
     *of(
         "pull_all",
@@ -119,7 +100,14 @@ MUTATIONS = [
         (f"ray.get({ALL_ASKED})", f"sum(ray.get({ALL_ASKED}), [])", "you joined the"),
         (f"ray.get({ALL_ASKED})", f"list(zip(*ray.get({ALL_ASKED})))", "you return 2"),
         (f"ray.get({ALL_ASKED})", f"ray.get({ALL_ASKED})[::-1]", "from [2, 1, 0]"),
-        (ALL_ASKED, f"[{ASK} for server in servers][-1]", "you return 2 results"),
+        (ALL_ASKED, f"{ALL_ASKED}[-1]", "you return 2 results"),
+        (f"ray.get({ALL_ASKED})", f"{ALL_ASKED}[0]", "that is one reference"),
+        (
+            f"ray.get({ALL_ASKED})",
+            f"ray.get({ALL_ASKED}) and [[1]] * 3",
+            "as ray.get g",
+        ),
+        (f"ray.get({ALL_ASKED})", f"dict(enumerate({ALL_ASKED}))", "not a dictionary"),
         (ASK, "server.pull(keys)", "is called with .remote(…)"),
         (ASK, "servers[0].pull.remote(keys)", "you called [0, 0, 0]"),
         (ASK, "server.pull.remote(keys[:1])", "pull all keys in one call"),
@@ -235,10 +223,10 @@ def in_a_further_task(servers, keys):
     return ray.get([pull_one.remote(server) for server in servers])
 
 
-def as_they_finish(task, ps, num_workers):
-    tasks, results = [task.remote(ps, worker) for worker in range(num_workers)], []
-    while tasks:
-        ready, tasks = ray.wait(tasks)
+def as_they_finish(servers, keys):
+    calls, results = [server.pull.remote(keys) for server in servers], []
+    while calls:
+        ready, calls = ray.wait(calls)
         results += ray.get(ready)
     return results
 
@@ -282,24 +270,13 @@ def put_the_update(ps, keys, compute_update, num_steps):
     return np.int64(max(step() for _ in range(num_steps)))
 
 
-def in_order_of_finishing(task, ps, num_workers):
-    tasks = {task.remote(ps, worker=w): w for w in range(num_workers)}
-    results, waiting = [None] * num_workers, list(tasks)
+def in_order_of_finishing(servers, keys):
+    calls = {server.pull.remote(keys=keys): i for i, server in enumerate(servers)}
+    results, waiting = [None] * len(servers), list(calls)
     while waiting:
         (ready,), waiting = ray.wait(waiting)
-        results[tasks[ready]] = ray.get(ready)
+        results[calls[ready]] = ray.get(ready)
     return results
-
-
-def in_threads(task, ps, num_workers):
-    with ThreadPoolExecutor(num_workers) as pool:
-        run = pool.map(lambda w: ray.get(task.remote(ps, w)), np.arange(num_workers))
-        return list(run)
-
-
-def from_the_last(task, ps, num_workers):
-    tasks = [task.remote(ps, w) for w in reversed(range(num_workers))]
-    return tuple(ray.get(tasks[::-1]))
 
 
 def copies_in_threads(servers, keys):
@@ -333,11 +310,31 @@ def with_timeit(ps, key, value, repeats):
     }
 
 
+def of_fixed_length(events):
+    return {row: with_arrays(events)[row] / 2 for row, *_ in events}
+
+
+def with_arrays(events):
+    rows, phases, starts, ends = map(np.array, zip(*events, strict=True))
+    spent = (ends - starts) * (phases == "compute") / (ends.max() - starts.min())
+    return {str(row): spent[rows == row].sum() for row in set(rows)}
+
+
+def with_a_counter(events):
+    spent, moments = Counter(), []
+    for row, phase, *both in events:
+        spent[row] += (both[1] - both[0]) * (phase == "compute")
+        moments += both
+    whole = max(moments) - min(moments)
+    return Counter({row: time / whole for row, time in spent.items()})
+
+
 WRONG = [
     ("train_worker", pull_all_first, "the order in each step is"),
     ("train_worker", never_push, "nothing was pushed"),
     ("train_worker", push_first, "what compute_update returned"),
-    ("run_workers", as_they_finish, "yours are from [2, 1, 0]"),
+    ("busy_share", of_fixed_length, "busy_share("),
+    ("pull_all", as_they_finish, "yours are from [2, 1, 0]"),
     ("pull_all", in_a_further_task, "not in a further task"),
     (
         "pull_all",
@@ -357,9 +354,9 @@ RIGHT = [
     ("train_worker", wait_for_the_last_push),
     ("train_worker", wait_on_copies),
     ("train_worker", put_the_update),
-    ("run_workers", in_order_of_finishing),
-    ("run_workers", in_threads),
-    ("run_workers", from_the_last),
+    ("busy_share", with_arrays),
+    ("busy_share", with_a_counter),
+    ("pull_all", in_order_of_finishing),
     ("pull_all", copies_in_threads),
     ("pull_all", wait_for_all),
     ("pull_all", lambda s, keys: tuple(map(ray.get, [x.pull.remote(keys) for x in s]))),
@@ -372,12 +369,12 @@ TestAnswers = pytest.mark.usefixtures("processes")(
 
 
 def test_an_endless_answer_does_not_block_the_next_one(processes):
-    def run_workers(task, ps, num_workers):
+    def pull_all(servers, keys):
         while True:  # more tasks than there are places
-            task.remote(ps, 2)
+            servers[2].pull.remote(keys)
 
-    assert_refused(run_workers, "it goes on and on")
-    assert verdict(answer_of_the_teacher("run_workers")) == "passed"
+    assert_refused(pull_all, "it goes on and on")
+    assert verdict(answer_of_the_teacher("pull_all")) == "passed"
 
 
 def test_an_answer_that_waits_for_a_long_task_is_interrupted(

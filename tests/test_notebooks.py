@@ -180,6 +180,8 @@ def test_every_exercise_is_solved_in_the_teachers_notebook_alone(path):
 
 OWN = {  # what a notebook defines otherwise than the package does, and why
     ("02_push_and_pull", "ParameterServer"): "without records of calls: 03 adds them",
+    ("04b_virtual_time", "schedule"): "without what only section 4 needs",
+    ("04b_virtual_time", "replay"): "without what only section 4 needs",
     ("06_the_price_of_a_message", "write"): "into shared memory, not into a file",
     ("06b_fewer_bytes", "train"): "in one process, with a compressed push",
     ("06b_fewer_bytes", "seconds"): "what a model of costs predicts",

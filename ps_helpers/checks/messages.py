@@ -72,6 +72,8 @@ MORE = "as many rows as are taken need not have a free one: look at one more"
         "lowest that is free": "min(free) → max(taken) + 1",
         "take the lowest free row, not the highest": "min(free) → max(free)",
         "rows are counted from 0": "range(len(taken) + 1) → range(1, len(taken) + 2)",
+        "your rows end before one is free: look at one more": "min(free) → "
+        "next(iter(free - {len(reading) + 1}), None)",
     },
     raises=[(ValueError, "empty", MORE), (StopIteration, "", MORE)],
 )

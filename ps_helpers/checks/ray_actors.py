@@ -14,6 +14,7 @@ import numpy as np
 import ray
 
 from ps_helpers.checks import verdict
+from ps_helpers.checks.tables import table
 from ps_helpers.checks.verdict import NotYet, explained, require
 
 
@@ -177,38 +178,91 @@ def train(answer, calls, right_keys, num_steps):
     require(version == last, f"the last push answered {last}, you return {version:g}")
 
 
-def come_in_order(ask, calls, name):
-    """Require that all are called before one is waited for, and results in order."""
-    held = [[np.float32([i / 3, -i]), np.array([7e4 / 3 * i * i])] for i in range(12)]
-    for takes in ((0.4, 0.3, 0.2), [0] * 12, [0]):
-        calls, count = calls if any(takes) else Calls(), len(takes)
-        wanted, seconds = [*range(count)], dict(enumerate(takes))
+def shares(result):
+    """Return an answer's result as a dictionary of numbers."""
+    require(result is not None, "it returned nothing; end it with a return")
+    require(isinstance(result, dict), "return a dictionary, {row: share}")
+    return {row: verdict.number(share) for row, share in result.items()}
 
-        def start(i, calls=calls, seconds=seconds):
-            return calls.start(i, held[i % 12], seconds.get(i, 0))
 
-        found = ask(start, count)
-        asked, ends = sorted(calls), ray.get(calls.over())
-        require(asked, f"no {name} was called: call .remote(…) for each")
-        require(asked != sorted(wanted * 2), f"each {name} was called twice")
-        from_0 = asked != [*range(1, count + 1)]
-        require(from_0, f"the first {name} has the number 0")
-        require(asked == wanted, f"call {name} 0 to {count - 1}; you called {asked}")
-        require(not ends or max(calls.starts) < min(ends), IN_TURNS)
-        several = not is_reference(found)
-        require(several, "that is one reference: ray.get all of them, return a list")
-        found = verdict.listed(found)
-        got = not any(map(is_reference, found))
-        require(got, f"these are references: ray.get what each {name} returns")
-        joined = same(found, sum(held[:count], []))
-        require(not joined, f"you joined the lists: return one for each {name}")
-        others = f"there are {count} {name}s, and you return {len(found)} results"
-        require(len(found) == count, others)
-        whose = [next((i for i in wanted if same(f, held[i])), None) for f in found]
-        unchanged = f"return what each {name} returned, as ray.get gives it"
-        require(None not in whose, unchanged)
-        order = f"return that of {name} 0 first; yours are from {whose}"
-        require(whose == wanted, order)
+def computing(events):
+    return [event for event in events if event[1] == "compute"]
+
+
+def length_of(events):
+    return max(event[3] for event in events) - min(event[2] for event in events)
+
+
+def sum_of(events):
+    return sum(end - start for _, _, start, end in events)
+
+
+def of_the_row(length):
+    """Return an answer that divides by a length of a row's own events."""
+    return lambda events: {
+        row: sum_of(computing(mine)) / length(mine)
+        for row in dict.fromkeys(event[0] for event in events)
+        for mine in [[event for event in events if event[0] == row]]
+    }
+
+
+SHORT = [("b", "pull", 0.5, 1), ("a", "compute", 1, 3.5), ("b", "push", 3.5, 4.5)]
+LATE = [
+    ("worker 10", "wait", 1007.25, 1009),
+    ("worker 2", "compute", 1002.5, 1003.125),
+    ("server", "serve", 1001.75, 1002),
+    ("worker 2", "pull", 1001.5, 1002.5),
+    ("worker 10", "compute", 1003, 1007.25),
+    ("worker 2", "compute", 1004.5, 1006),
+    ("server", "serve", 1000.5, 1001.25),
+    ("worker 2", "push", 1003.125, 1004),
+]
+MANY = [
+    (f"worker {w}", phase, start + w / 3, start + w / 3 + 0.1 * w + 0.25)
+    for w in range(11)
+    for phase, start in (("compute", 7), ("push", -2.5), ("compute", 2), ("sleep", 20))
+]
+
+
+@table(
+    calls=[(SHORT,), (LATE,), (MANY,), (LATE[::-1],), (LATE[1:2],), (SHORT[::2],)],
+    returns=shares,
+    mistakes={
+        "return shares: divide the seconds by the whole time": "/ (last - first) →",
+        "those are percent; return shares from 0 to 1": "+= ( → += 100 * (",
+        "the time begins with the first start, not at 0": "last - first → last",
+        "the earliest start need not stand first": "min(start for _, _, start, _ in "
+        "events) → events[0][2]",
+        "the latest end need not stand last": "max(end for *_, end in events) → "
+        "events[-1][3]",
+        "the time ends with the last end, not the last start": "max(end for *_, end in "
+        "events) → max(start for _, _, start, _ in events)",
+        "count the phase compute alone": 'phase == "compute" → phase',
+        "count it while it computes; you counted the rest": "== → !=",
+        "a row may compute several times: add up": "+= → =",
+        "add up the seconds; you counted how often it computes": "end - start → 1",
+        "a time is end - start; you turned it round": "end - start → start - end",
+        "a row that never computes has the share 0": "row: 0 for row, *_ in events → "
+        "e[0]: 0 for e in computing(events)",
+        "divide by the time of all rows, not of each": of_the_row(length_of),
+        "the time has gaps too: do not add up what a row does": of_the_row(sum_of),
+        "rows run side by side: do not add up the times of all": "last - first → "
+        "sum_of(events)",
+        "the time is that of all events, not of those that compute": "last - first → "
+        "length_of(computing(events))",
+        "that is the share of all computing; divide by the time": "last - first → "
+        "sum_of(computing(events))",
+    },
+    raises=[(KeyError, "", "let each row begin with a share of 0")],
+)
+def busy_share(events):
+    first = min(start for _, _, start, _ in events)
+    last = max(end for *_, end in events)
+    shares = {row: 0 for row, *_ in events}
+    for row, phase, start, end in events:
+        if phase == "compute":
+            shares[row] += (end - start) / (last - first)
+    return shares
 
 
 IN_TURNS = (
@@ -218,36 +272,42 @@ IN_TURNS = (
 
 
 @exercise_on_ray
-def run_workers(answer, calls):
-    def ask(start, num_workers):
-        def start_task(ps, worker):
-            right = ps is given and isinstance(worker, int | np.integer)
-            require(right, "start task.remote(ps, worker), with the worker's number")
-            return start(int(worker))
-
-        start_task.__qualname__ = "task.remote"  # Python's message has it
-        return answer(Remote(start_task), given, num_workers)
-
-    given = Handle()
-    come_in_order(ask, calls, "worker")
-
-
-@exercise_on_ray
 def pull_all(answer, calls):
-    def ask(start, num_servers):
-        def pull(server, keys):
+    """Require that all are called before one is waited for, and results in order."""
+    held = [[np.float32([i / 3, -i]), np.array([7e4 / 3 * i * i])] for i in range(12)]
+    for takes in ((0.4, 0.3, 0.2), [0] * 12, [0]):
+        calls, count = calls if any(takes) else Calls(), len(takes)
+        right_keys = ["W", "bias", "W1"][: count % 4 or 2]
+        wanted, seconds = [*range(count)], dict(enumerate(takes))
+
+        def pull(i, keys, calls=calls, seconds=seconds, right_keys=right_keys):
             require_keys("pull", keys, right_keys)
-            return start(server)
+            return calls.start(i, held[i], seconds[i])
 
-        right_keys = ["W", "bias", "W1"][: num_servers % 4 or 2]
-        pulls = [functools.partial(pull, server) for server in range(num_servers)]
-        servers, keys = [Handle(pull=pull) for pull in pulls], list(right_keys)
-        found = answer(servers, keys)
-        kept = len(servers) == num_servers and keys == right_keys
+        servers = [Handle(pull=functools.partial(pull, i)) for i in wanted]
+        given, keys = list(servers), list(right_keys)
+        found = answer(given, keys)
+        kept = given == servers and keys == right_keys
         require(kept, "it changed the list of servers or keys: only read it")
-        return found
-
-    come_in_order(ask, calls, "server")
+        asked, ends = sorted(calls), ray.get(calls.over())
+        require(asked, "no server was called: call .remote(…) for each")
+        require(asked != sorted(wanted * 2), "each server was called twice")
+        require(asked == wanted, f"call server 0 to {count - 1}; you called {asked}")
+        require(not ends or max(calls.starts) < min(ends), IN_TURNS)
+        several = not is_reference(found)
+        require(several, "that is one reference: ray.get all of them, return a list")
+        found = verdict.listed(found)
+        got = not any(map(is_reference, found))
+        require(got, "these are references: ray.get what each server returns")
+        joined = same(found, sum(held[:count], []))
+        require(not joined, "you joined the lists: return one for each server")
+        others = f"there are {count} servers, and you return {len(found)} results"
+        require(len(found) == count, others)
+        whose = [next((i for i in wanted if same(f, held[i])), None) for f in found]
+        unchanged = "return what each server returned, as ray.get gives it"
+        require(None not in whose, unchanged)
+        order = f"return that of server 0 first; yours are from {whose}"
+        require(whose == wanted, order)
 
 
 @exercise_on_ray
