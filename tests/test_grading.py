@@ -168,7 +168,7 @@ def test_the_page_answers_every_question_and_tells_the_points():
         assert numbered(answers) == numbered(questions) > 0, path
         marks = [cell.metadata.get("nbgrader", {}) for cell in cells]
         exercises.append(str(sum(mark.get("grade", False) for mark in marks)))
-    assert f" {', '.join(exercises[:-1])} and {exercises[-1]} exercises" in PAGE
+    assert f"| exercises | {' | '.join(exercises)} |\n" in PAGE
     assert grading.POINTS == 2 and "two points" in PAGE
 
 

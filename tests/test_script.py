@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -345,7 +346,11 @@ def test_what_reads_the_output_may_close_it_early(tmp_path):
 def cluster():
     """Start a second Ray of four CPUs; yield its address and its folder."""
     folder = Path(tempfile.mkdtemp(dir="/tmp"))  # short: Ray's sockets are in it
-    ray_environment = environment(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0")
+    # As a user starts it who has used Ray before, which left a token in the home: then
+    # `ray start` lets in by it alone.
+    (folder / ".ray").mkdir()
+    (folder / ".ray" / "auth_token").write_text(secrets.token_hex(32))
+    ray_environment = environment(HOME=str(folder), RAY_USAGE_STATS_ENABLED="0")
     address = f"127.0.0.1:{unused_port()}"
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(
@@ -370,7 +375,10 @@ def cluster():
     def is_up():
         check = subprocess.run(
             [*RAY, "health-check", f"--address={address}"],
-            env=ray_environment,
+            env={
+                **ray_environment,
+                "RAY_AUTH_MODE": "token",
+            },  # it does not look itself
             capture_output=True,
             timeout=SECONDS,
         )
@@ -396,7 +404,11 @@ def test_an_address_trains_on_that_cluster_and_leaves_it_running(cluster):
     logs = folder / "session_latest" / "logs"
     assert not list(logs.glob("python-core-driver-*"))
     done = run(
-        "--engine=numpy", "--num-workers=2", "--num-updates=40", f"--address={address}"
+        "--engine=numpy",
+        "--num-workers=2",
+        "--num-updates=40",
+        f"--address={address}",
+        HOME=str(folder),
     )
     assert done.returncode == 0, done.stderr
     assert table(done.stdout)["updates"] == "40"
