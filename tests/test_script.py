@@ -375,10 +375,7 @@ def cluster():
     def is_up():
         check = subprocess.run(
             [*RAY, "health-check", f"--address={address}"],
-            env={
-                **ray_environment,
-                "RAY_AUTH_MODE": "token",
-            },  # it does not look itself
+            env=ray_environment | {"RAY_AUTH_MODE": "token"},  # it does not look
             capture_output=True,
             timeout=SECONDS,
         )

@@ -29,7 +29,7 @@ OWN = {"engine": "numpy", "batch_size": BATCH, "seed": SEED, "delays": DELAYS}
 WAYS = {"messages": {}, "shared memory": {"fast": True}}
 SEVERAL = WAYS | {"three servers": {"num_servers": 3}}
 RULES = {  # name -> settings
-    "async": {"num_updates": 100},
+    "async": {"num_updates": 200},  # enough also where a busy machine makes it stale
     "sync": {"num_updates": 25, "learning_rate": 0.8},
     "ssp": {"num_updates": 100, "lead": 2},
     "ssp, bound 0": {"num_updates": 100, "lead": 0},
@@ -110,7 +110,7 @@ def test_a_run_is_what_its_record_says(live, shards, digits, name, way):
 
     *_, last = replay(order, run.rule, list(WEIGHTS.values()), compute_update)
     assert_close(run.weights, last)
-    assert MLP.accuracy(run.weights, *digits[2:]) > 0.25  # by chance 0.1
+    assert MLP.accuracy(run.weights, *digits[2:]) > 0.5  # by chance 0.1
 
 
 @each_way
