@@ -33,17 +33,19 @@ def is_over(mark):
 
 
 def end_ray_processes(is_ended):
-    """End Ray's processes with such marks; a driver that is killed leaves its own."""
+    """Kill Ray's processes with such marks; a driver that is killed leaves its own.
+
+    What they keep is in the memory and the folder of a Ray that is over, and a raylet
+    that is asked to end takes seconds.
+    """
     ended = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError, IndexError):
             driver = process.environ().get(MARK)
             if driver and is_ended(driver) and is_rays(process.cmdline()):
-                process.terminate()
+                process.kill()
                 ended.append(process)
-    for process in psutil.wait_procs(ended, timeout=5)[1]:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
+    psutil.wait_procs(ended, timeout=5)
 
 
 def is_rays(command):
