@@ -16,33 +16,18 @@ def of(exercise, *rows):
     return [(exercise, *row) for row in rows]
 
 
-# Notebooks 04 and 04b: may_proceed, Barrier, scale_update, round_time.
+# Notebooks 04 and 04b: Barrier, Window, scale_update, round_time.
 
-LEAD, SCALED = "clock - min(clocks) <= s", "part / max(1, staleness)"
+SCALED = "part / max(1, staleness)"
 COUNT, LAST = "len(self.came) < self.num_workers", "sorted(compute_times)[last_needed]"
+GO_ON = "[w for w in asking if self.clocks[w] <= limit]"
 TIMES = "sorted(compute_times)"
 IN_TIME = "sorted(compute_times)[: len(compute_times) - backup_workers]"
 MUTATIONS = [
     *of(
-        "may_proceed",
-        (f"return {LEAD}", f"print({LEAD})", "True or False in any case"),
-        ("return", f"if {LEAD}: return", "it returned nothing"),
-        (" <= s", "", "compare the lead with s"),
-        (LEAD, f"'yes' if {LEAD} else ''", "what came is of type str"),
-        (LEAD, "[c - min(clocks) <= s for c in clocks]", "one True or False"),
-        (LEAD, "True", "subtract the slowest"),
-        ("clock - min(clocks)", "min(clocks) - clock", "subtract the slow"),
-        ("<= s", "<= (s or 1)", "is False, not True"),
-        ("clock - min(clocks)", "sum(clocks) - clock", "not "),
-        ("return", "clocks.sort(); return", "leave it as it is"),
-        ("return", "clocks.remove(clock); return", "leave it as it is"),
-        ("clocks)", "c for c in clocks if c != clock)", "leave it in"),
-        ("<= s", "in range(int(s) + 1)", "s may be infinite"),
-    ),
-    *of(
         "Barrier",
-        ("return everyone", "return", "until all have arrived, not nothing"),
-        ("return []", "return None", "until all have arrived, not nothing"),
+        ("return everyone", "return", "where nobody may go on, not nothing"),
+        ("return []", "return None", "where nobody may go on, not nothing"),
         ("return []", "return False", "not True or False"),
         ("return everyone", "return len(everyone)", "a list, not one number"),
         ("return everyone", "return set(everyone)", "what came is of type set"),
@@ -58,6 +43,21 @@ MUTATIONS = [
         ("return []", "raise RuntimeError", "stops with RuntimeError"),
         ("sorted(self.came), []", "self.came, self.came; everyone.clear()", "do"),
         ("append(worker)", "insert(worker)", "stops with TypeError"),
+    ),
+    *of(
+        "Window",
+        ("return [", "_ = [", "where nobody may go on, not nothing"),
+        (GO_ON, f"bool({GO_ON})", "not True or False"),
+        (GO_ON, f"len({GO_ON})", "a list, not one number"),
+        (GO_ON, f"set({GO_ON})", "what came is of type set"),
+        (GO_ON, f"iter({GO_ON})", "which can be read twice"),
+        (GO_ON, "self.waiting", "return who goes on, not who waits"),
+        ("+= 1", "+= 2", "is '["),
+        ("+ self.s", "+ 1", "Window("),
+        ("+ self.s", "+ (self.s or 1)", "Window("),
+        ("+ self.s", "+ int(self.s)", "s may be infinite"),
+        ("self.clocks[worker] += 1", "pass", "steps ahead of the slowest"),
+        ("+ self.s", "+ next(i for i in range(99) if i >= self.s - 1e-9)", "Window("),
     ),
     *of(
         "scale_update",
@@ -169,6 +169,73 @@ class HereAsAnArray:
         return everyone
 
 
+class GivenAWindow:
+    """What the exercise gives: the method push is to be written."""
+
+    def __init__(self, num_workers, s):
+        self.s, self.clocks, self.waiting = s, [0] * num_workers, []
+
+
+def window(push):
+    return type("Window", (GivenAWindow,), {"push": push})
+
+
+def release_one(self, worker):
+    go = look_at_all(self, worker)
+    self.waiting += go[1:]
+    return go[:1]
+
+
+def release_all_when_the_slowest_moves(self, worker):
+    before = min(self.clocks)
+    self.clocks[worker] += 1
+    self.waiting.append(worker)
+    if self.clocks[worker] - min(self.clocks) > self.s:
+        return []
+    go = self.waiting if min(self.clocks) > before else [worker]
+    self.waiting = [w for w in self.waiting if w not in go]
+    return sorted(go)
+
+
+def look_at_all(self, worker):
+    self.clocks[worker] += 1
+    self.waiting.append(worker)
+    go = []
+    for w in sorted(self.waiting):
+        if not any(self.clocks[w] > clock + self.s for clock in self.clocks):
+            self.waiting.remove(w)
+            go.append(w)
+    return tuple(go)
+
+
+def flags_for_all(self, worker):
+    self.clocks[worker] += 1
+    waits = self.waiting or [False] * len(self.clocks)
+    waits[worker] = True
+    slowest, go = min(self.clocks), []
+    for w, clock in enumerate(self.clocks):
+        if waits[w] and clock <= slowest + self.s:
+            waits[w] = False
+            go += [w]
+    self.waiting = waits
+    return go
+
+
+class InAnArray:
+    __slots__ = ("clocks", "here", "s")
+
+    def __init__(self, num_workers, s):
+        self.s, self.clocks = s, np.zeros(num_workers, int)
+        self.here = np.zeros(num_workers, bool)
+
+    def push(self, worker):
+        self.clocks[worker] += 1
+        self.here[worker] = True
+        go = self.here & (self.clocks - self.clocks.min() <= self.s)
+        self.here &= ~go
+        return np.flatnonzero(go)
+
+
 def on_copies(update, staleness):
     copies = tuple(part.copy() for part in update)
     for part in copies:
@@ -197,10 +264,6 @@ def sort_a_slice(times, b=0):
 
 WRONG = [
     *of(
-        "may_proceed",
-        (lambda clock, clocks, s: clock - min(clocks) < 0, "always False"),
-    ),
-    *of(
         "Barrier",
         (barrier(share), "two calls with the same arguments give different"),
         (barrier(empty_later), "what was returned changed later"),
@@ -209,6 +272,12 @@ WRONG = [
         (barrier(lambda self, worker: [worker]), "is '[]', not '[2]'"),
         (type("Barrier", (Given,), {}), "a class with the method arrive"),
         (lambda num_workers: list(range(num_workers)), "a class with the method"),
+    ),
+    *of(
+        "Window",
+        (window(release_one), "Window("),
+        (window(lambda self, worker: [worker]), "steps ahead of the slowest"),
+        (type("Window", (GivenAWindow,), {}), "a class with the method push"),
     ),
     *of(
         "scale_update",
@@ -227,16 +296,17 @@ WRONG = [
 ]
 RIGHT = [
     *of(
-        "may_proceed",
-        (lambda clock, clocks, s: not any(clock > c + s for c in clocks),),
-        (lambda clock, clocks, s: np.all(clock - np.array(clocks) <= s),),
-        (lambda clock, clocks, s: np.array(sorted(clocks)[0] + s >= clock),),
-    ),
-    *of(
         "Barrier",
         (barrier(count_modulo),),
         (barrier(who_is_missing),),
         (HereAsAnArray,),
+    ),
+    *of(
+        "Window",
+        (window(look_at_all),),
+        (window(flags_for_all),),
+        (window(release_all_when_the_slowest_moves),),
+        (InAnArray,),
     ),
     *of(
         "scale_update",

@@ -3,72 +3,13 @@
 import numpy as np
 
 from ps_helpers.checks.tables import arrays, play, table
-from ps_helpers.checks.verdict import as_numbers, listed, number, require
-
-
-def truth(result):
-    """Return an answer's result as True or False; refuse what is neither."""
-    require(result is not None, "it returned nothing: return True or False in any case")
-    value, kind = as_numbers(result), type(result).__name__
-    require(value is not None, f"return True or False; what came is of type {kind}")
-    require(value.ndim == 0, "return one True or False, for the worker that asks")
-    require(value.dtype.kind == "b", "return True or False: compare the lead with s")
-    return bool(value)
-
-
-FOUR, NEAR, MANY = [7, 3, 12, 4], [12, 9, 11, 10], [*range(95, 107), 96]
-AT = [
-    (3, FOUR),
-    (7, FOUR),
-    (12, FOUR),
-    (5, [5, 5]),
-    (2, [0, 2]),
-    (12, NEAR),
-    (11, NEAR),
-]
-
-
-@table(
-    calls=[
-        (clock, clocks, s)
-        for clock, clocks in [*AT, (97, MANY), (96, MANY)]
-        for s in (0, 1, 3, float("inf"))
-    ],
-    returns=truth,
-    mistakes={
-        "it is always True: subtract the slowest clock, min(clocks)": "min → max",
-        "it is always False, so that everybody stops for ever": "<= s → < 0",
-        "who is exactly s steps ahead may go on: compare with <=": "<= → <",
-        "it lets a worker be s + 1 steps ahead, one too many": "<= s → <= s + 1",
-        "that is whether it must wait: return the opposite": "<= → >",
-        "the comparison is turned round: who is near may go on": "<= → >=",
-        "who is less than s steps ahead may go on too: use <=": "<= → ==",
-        "it holds up the slow: subtract min(clocks)": "clock - min → -clock + max",
-        "if one is ahead it holds up all: use clock": "clock - → max(clocks) -",
-        "subtract min(clocks): how far ahead is clock?": "- min(clocks) →",
-        "compare with s, not the number of workers": "<= s → <= len(clocks)",
-        "you did not use s: who is up to s steps ahead may go on": "<= s → <= 0",
-        "s = 0 allows no lead: is it taken for False?": "clock - → not s or clock -",
-        "with s = 0 the slowest must go on": "clock - → s > 0 and clock -",
-        "compare with the slowest, not the mean": "min( → np.mean(",
-        "compare with the slowest, not the median": "min( → np.median(",
-        "the first worker need not be the slowest": "min(clocks) → clocks[0]",
-        "the last worker need not be the slowest": "min(clocks) → clocks[-1]",
-        "these are numbers: as texts 10 is before 9": "clocks) → clocks, key=str)",
-    },
-    raises=[
-        (ValueError, "empty", "a worker's own clock may be the slowest: leave it in"),
-        (OverflowError, "infinity", "s may be infinite: compare with it as it is"),
-    ],
-)
-def may_proceed(clock, clocks, s):
-    return clock - min(clocks) <= s
+from ps_helpers.checks.verdict import listed, number, require
 
 
 def rounds(results):
-    """Return who may go on at each arrival, as texts; refuse anything else."""
+    """Return who may go on at each call, as texts; refuse anything else."""
     for found in results:
-        require(found is not None, "return [] until all have arrived, not nothing")
+        require(found is not None, "return [] where nobody may go on, not nothing")
         no_list = isinstance(found, bool | np.bool_)
         require(not no_list, "return the workers that may go on, not True or False")
     return [str(np.array(listed(found)).tolist()) for found in results]
@@ -109,6 +50,76 @@ class Barrier:
             return []
         everyone, self.came = sorted(self.came), []
         return everyone
+
+
+def pushes(num_workers, bound, seed, length=30):
+    """Return pushes in an order that the bound allows, mostly by worker 0."""
+    rng, clocks, steps = np.random.default_rng(seed), [0] * num_workers, []
+    for place in rng.random(length) ** 2:
+        free = [w for w in range(num_workers) if clocks[w] - min(clocks) <= bound]
+        steps.append(("push", free[int(place * len(free))]))
+        clocks[steps[-1][1]] += 1
+    return (num_workers, bound), steps
+
+
+KEPT = "who waits must be kept, and returned when the slowest has pushed"
+AHEAD = "who is s + 1 steps ahead of the slowest, min(self.clocks), must wait"
+
+
+@table(
+    calls=[
+        ((2, 1), [("push", worker) for worker in (0, 0, 1, 1, 1, 0)]),
+        ((3, 0), [("push", worker) for worker in (2, 0, 1, 1, 2, 0)]),
+        *(pushes(n, s, n) for n, s in ((1, 0), (2, 3), (3, 1), (3, 2), (5, 1), (4, 0))),
+        *[pushes(4, float("inf"), 1), pushes(12, 1, 3, 60), pushes(12, 0, 5, 60)],
+    ],
+    returns=rounds,
+    run=play,
+    mistakes={
+        AHEAD: [
+            "+ self.s → + self.s + 1",
+            *("min( → max(", "min(self.clocks) → self.clocks[worker]"),
+        ],
+        "everybody waits: who is up to s steps ahead may go on": "min( → -1 - max(",
+        "who is exactly s steps ahead may go on": "> limit → >= limit → <= → <",
+        "you did not use s": "+ self.s → + 0",
+        "count this push first, then look who is slowest": "limit = min(self.clocks) → "
+        "limit = min(c - (w == worker) for w, c in enumerate(self.clocks))",
+        KEPT: [
+            "self.waiting = [w for w in asking if self.clocks[w] > limit] → pass",
+            "return [w for w in asking → return [w for w in [worker]",
+        ],
+        "who pushed goes on too, unless it must wait": "self.clocks[w] <= limit → "
+        "w != worker and self.clocks[w] <= limit",
+        "who goes on waits no longer: take it out of those that wait": "[w for w in "
+        "asking if self.clocks[w] > limit] → asking",
+        "all go on or nobody: decide for each worker": "return [ → return [] if "
+        "self.waiting else [",
+        "that is the order in which they came: sort them": "sorted([*self.waiting, "
+        "worker]) → [*self.waiting, worker]",
+        "the lowest number first": "worker]) → worker])[::-1]",
+        "these are numbers: as texts 10 is before 2": "worker]) → worker], key=str)",
+        "compare with the slowest, not the mean": "min( → np.mean(",
+        "compare with the slowest, not the median": "min( → np.median(",
+        "worker 0 need not be the slowest": "min(self.clocks) → self.clocks[0]",
+        "who has not pushed yet is the slowest: its clock is 0": "min(self.clocks) → "
+        "min(c for c in self.clocks if c)",
+        "workers count from 0": "return [w → return [w + 1",
+        "return who goes on, not who waits": "self.clocks[w] <= limit → "
+        "self.clocks[w] > limit",
+    },
+    raises=[(OverflowError, "infinity", "s may be infinite: compare with it as it is")],
+)
+class Window:
+    def __init__(self, num_workers, s):
+        self.s, self.clocks, self.waiting = s, [0] * num_workers, []
+
+    def push(self, worker):
+        self.clocks[worker] += 1
+        limit = min(self.clocks) + self.s
+        asking = sorted([*self.waiting, worker])
+        self.waiting = [w for w in asking if self.clocks[w] > limit]
+        return [w for w in asking if self.clocks[w] <= limit]
 
 
 WILD = [np.float32([[8, -21.5, 0], [0.1, 7, 7]]), np.array([1 / 3]), np.array(-2.5)]
