@@ -33,6 +33,7 @@ import ray
 from ps_helpers import store
 from ps_helpers.endpoint import connect
 from ps_helpers.lab import data, model, session
+from ps_helpers.lab.events import Events
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team, TrainingError
 from ps_helpers.training import Run, follow, saved_states, tell
@@ -75,6 +76,8 @@ def train(settings, run):
         from ps_helpers.lab import plots
 
         plots.require_picture(settings.plot)
+    if settings.log_dir:
+        run.events = Events(settings.log_dir, tell)
     dataset = data.load(settings.data, settings.seed)
     shards = data.shards(*dataset[:2], settings.team, settings.seed)
     if settings.batch_size > (size := len(shards[0][0])):

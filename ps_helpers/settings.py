@@ -32,7 +32,7 @@ RULES = {  # name -> what figures call it, and how it is made of settings
 }
 ENDINGS = {"save": (".npz",), "json": (".json",), "plot": (".png", ".svg", ".pdf")}
 FILES = """save json compare plot address checkpoint checkpoint_every
-    checkpoint_failure resume""".split()  # options that change no result
+    checkpoint_failure resume log_dir""".split()  # options that change no result
 SLOW_CHANCE = 0.1  # of a step, with a straggler
 IDENTITY = """data model hidden seed optimizer batch_size local_steps num_servers
     num_workers backup_workers consistency lead""".split()
@@ -66,6 +66,7 @@ checkpoint_every updates between two checkpoints; with 1 no step that was answer
 checkpoint_failure  what a server does that cannot save: stop the run, or warn and go on
 resume           go on from the newest checkpoint, with the options of the run that was saved
 plot             write learning curves and a timeline to a .png, .svg or .pdf file
+log_dir          write loss, accuracy, rates, staleness, waiting and workers to this folder as they come, for TensorBoard
 """  # noqa: E501
 HELP = dict(line.split(maxsplit=1) for line in HELP.strip().splitlines())
 
@@ -116,6 +117,7 @@ class Settings:
     checkpoint_failure: str = option("stop", choices=("stop", "warn"))
     resume: bool = option(False)
     plot: Path | None = option(None, metavar="FILE")
+    log_dir: Path | None = option(None, metavar="FOLDER")
     # From here on: no options, for notebooks.
     replace: int = 3  # deaths in a row after which a worker is counted out
     deadline: float = math.inf  # seconds for a step; who takes longer is let go

@@ -15,10 +15,12 @@ from tqdm import tqdm
 
 from ps_helpers import __version__
 from ps_helpers.checkpoint import newest
+from ps_helpers.lab.events import rates
 from ps_helpers.settings import RULES, Settings, options
 from ps_helpers.team import TrainingError
 
 RECORDS_KEPT = 20_000  # of the pushes, for the figure
+MEASURED = ("loss", "accuracy")  # on the test data
 STEPS_TO_LEARN = 200  # a loss is better than a guess's by then
 
 
@@ -72,6 +74,7 @@ class Run:
         self.training_began = float("inf")
         self.pause = 0.0  # seconds until the next evaluation
         self.warned = False
+        self.events = None  # what TensorBoard is to draw
 
     def add(self, report, classifier, test):
         """Add what a team reports, and a point: loss and accuracy on the test data.
@@ -93,12 +96,17 @@ class Run:
                 "gradients": self.gradients,
                 "seconds": self.log[-1].arrived - self.training_began,
             }
-            for name in ("loss", "accuracy"):
+            for name in MEASURED:
                 if test and hasattr(classifier, name):
                     point[name] = getattr(classifier, name)(report.weights, *test)
         self.points.append(point)
         copies = map(np.array, report.weights)  # Ray's memory goes with Ray
         self.weights = dict(zip(classifier.keys, copies, strict=True))
+        if self.events and report.log:
+            size = sum(weight.nbytes for weight in self.weights.values())
+            found = rates(report.log, self.settings.local_steps, size)
+            measured = {name: point[name] for name in MEASURED if name in point}
+            self.events.add(self.updates, measured | found)
         if not np.isfinite(point.get("loss", 0)):
             raise TrainingError("the loss is not a number: lower --learning-rate.")
         # Evaluating takes at most a fifth of the driver's time.
@@ -149,8 +157,7 @@ class Run:
             bar.set_description_str("training")
             bar.unpause()  # the rate leaves out the time that workers took to start
         point = self.points[-1]
-        measured = (name for name in ("loss", "accuracy") if name in point)
-        shown = {name: f"{point[name]:.3f}" for name in measured}
+        shown = {name: f"{point[name]:.3f}" for name in MEASURED if name in point}
         bar.set_postfix(shown, staleness=f"{self.mean_staleness():.1f}", refresh=False)
         bar.update(point["updates"] - bar.n)
 

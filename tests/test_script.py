@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from ps_helpers import parameter_server
 from ps_helpers.lab import data, model, processes, session
@@ -85,7 +87,7 @@ def unused_port():
 
 def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digits):
     picture, file, kept = (tmp_path / f"run.{e}" for e in ("PNG", "NPZ", "json"))
-    files = "--plot", picture, "--save", file, "--json", kept
+    files = "--plot", picture, "--save", file, "--json", kept, "--log-dir", tmp_path
     done = run("--engine", "numpy", "--num-workers=4", *files)
     assert done.returncode == 0, done.stderr
     rows = table(done.stdout)
@@ -113,6 +115,13 @@ def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digi
     last, mlp = record["points"][-1], model.load("mlp", "numpy")
     assert mlp.accuracy(list(weights.values()), *digits[2:]) == last["accuracy"]
     assert f"{last['seconds']:.1f}, " in rows["seconds"]
+    events = EventAccumulator(str(tmp_path), {"tensors": 0}).Reload()
+    shown = {name: events.Tensors(name) for name in events.Tags()["tensors"]}
+    assert [e.step for e in shown["loss"]] == [p["updates"] for p in record["points"]]
+    last_shown = {name: make_ndarray(e[-1].tensor_proto) for name, e in shown.items()}
+    assert last_shown["accuracy"] == pytest.approx(last["accuracy"])
+    assert 0 < last_shown["share of waiting"] < 1 <= last_shown["workers"] <= 4
+    assert all(number > 0 for number in last_shown.values()), last_shown
     both = tmp_path / "both.svg"  # nothing is trained for it
     assert parameter_server.main([f"--compare={kept}", f"--plot={both}"]) == 0
     assert "<svg" in both.read_text()

@@ -79,8 +79,8 @@ def test_every_option_refuses_what_is_out_of_its_range(capsys):
             with pytest.raises(ValueError, match=words):
                 Settings(**{f.name: value} | rule)
         tried.add(f.name)
-    # --fast, --resume, --checkpoint, --address and files have no range.
-    assert len(tried) == len(BY_NAME) - 8
+    # --fast, --resume, --address, files and folders have no range.
+    assert len(tried) == len(BY_NAME) - 9
 
 
 def test_every_option_takes_the_ends_of_its_range():
