@@ -15,15 +15,15 @@ lab: .venv/installed  ## open the notebooks in JupyterLab
 train: .venv/installed  ## train with four workers, e.g. make train ARGS=--help
 	$(PY) -m ps_helpers.parameter_server --num-workers=4 $(ARGS)
 
-# Much of the time they wait, for Ray to start and for stragglers.
-TWO_FILES_AT_ONCE = -n 2 --dist loadfile
+# More than cores: much of the time they wait, for Ray to start and for stragglers.
+THREE_FILES_AT_ONCE = -n 3 --dist loadfile
 
 test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tests
-	$(PY) -m pytest $(TWO_FILES_AT_ONCE) $(ARGS)
+	$(PY) -m pytest $(THREE_FILES_AT_ONCE) $(ARGS)
 
 # Both variants and the template, with other random inputs in every run.
 weekly: .venv/installed  ## run both variants, the template and other random inputs
-	$(PY) -m pytest $(TWO_FILES_AT_ONCE) --hypothesis-profile=weekly -m "" tests notebooks $(ARGS)
+	$(PY) -m pytest $(THREE_FILES_AT_ONCE) --hypothesis-profile=weekly -m "" tests notebooks $(ARGS)
 
 bench: .venv/installed  ## compare with Ray's documentation; ARGS=--store fills in README
 	$(PY) -m pytest -s tests/benchmarks $(ARGS)

@@ -19,7 +19,7 @@ import psutil
 import pytest
 import ray
 from kills import TRAPS, WAYS, WEIGHTS, WORKERS
-from test_script import SCRIPT, SECONDS, environment, marked, messages, table
+from test_script import SCRIPT, SECONDS, environment, marked, messages, table, weekly
 from test_script import run as run_script
 
 from ps_helpers import checkpoint, parameter_server
@@ -34,7 +34,9 @@ from ps_helpers.worker import work
 
 ray.cloudpickle.register_pickle_by_value(kills)
 
-each_way = pytest.mark.parametrize("way", WAYS)
+each_way = pytest.mark.parametrize(
+    "way", ["messages", "shared memory", weekly("three servers")]
+)
 SOME = ["worker", "server", "with half a file", "worker", "after a push", "ray.kill"]
 
 
@@ -56,10 +58,10 @@ def end(running_ray):
         ("messages", "async", 5),
         ("shared memory", "sync", 1),
         ("three servers", "async", 5),
-        pytest.param("messages", "sync", 1, marks=pytest.mark.weekly),
-        pytest.param("messages", "ssp", 1, marks=pytest.mark.weekly),
-        pytest.param("shared memory", "async", 5, marks=pytest.mark.weekly),
-        pytest.param("three servers", "sync", 1, marks=pytest.mark.weekly),
+        weekly("messages", "sync", 1),
+        weekly("messages", "ssp", 1),
+        weekly("shared memory", "async", 5),
+        weekly("three servers", "sync", 1),
     ],
 )
 def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
@@ -78,7 +80,7 @@ def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
     assert left == {".npz"}
 
 
-@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("trap", [*TRAPS[:2], *map(weekly, TRAPS[2:])])
 def test_a_server_that_dies_at_its_worst_moment_keeps_what_it_answered(
     trap, end, tmp_path
 ):
@@ -177,7 +179,7 @@ def test_rounds_reach_the_same_weights_bit_for_bit_as_if_nobody_had_died(
 # Who is counted out, and who comes
 
 
-@pytest.mark.parametrize("rule", ["async", "sync", "ssp", "backup"])
+@pytest.mark.parametrize("rule", [weekly("async"), "sync", "ssp", weekly("backup")])
 def test_without_a_replacement_the_others_go_on_and_one_may_come_later(
     rule, end, tmp_path
 ):
@@ -324,9 +326,9 @@ def whole_run(tmp_path_factory):
 @pytest.mark.parametrize(
     "way",
     [
-        pytest.param("", marks=pytest.mark.weekly),
+        weekly(""),
         "--fast",
-        pytest.param("--num-servers=2", marks=pytest.mark.weekly),
+        weekly("--num-servers=2"),
     ],
 )
 def test_ctrl_c_and_resume_reach_the_weights_of_an_uninterrupted_run(

@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from ps_helpers import parameter_server
-from ps_helpers.lab import data, model, processes, session
+from ps_helpers.lab import data, ending, model, processes, session
 from ps_helpers.records import Push, Report, Times
 from ps_helpers.settings import Settings
 from ps_helpers.team import TrainingError
@@ -32,6 +32,11 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 LONG = "--engine=numpy", "--num-workers=2", "--num-updates=999999"
 SECONDS = 300  # after which a process is said to hang, on a busy machine too
 TEXT = {"capture_output": True, "text": True, "timeout": SECONDS}
+
+
+def weekly(*values):
+    """Return a case of a test that is left to `make weekly`."""
+    return pytest.param(*values, marks=pytest.mark.weekly)
 
 
 def environment(**more):
@@ -210,7 +215,7 @@ def test_a_run_counts_all_pushes_and_keeps_the_last(digits, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--data=mnist"], "mnist is not stored in"),
+        weekly(["--data=mnist"], "mnist is not stored in"),
         (["--address=127.0.0.1:{port}"], "no Ray cluster answers at 127.0.0.1:"),
     ],
     ids=["data not there", "nobody listens"],
@@ -297,17 +302,13 @@ MOMENTS = {
 }
 
 
-def weekly_unless(often, *values):
-    """Return a case of a test, which is left to `make weekly` unless it is often."""
-    return pytest.param(*values, marks=[] if often else pytest.mark.weekly)
-
-
 @pytest.mark.parametrize(
     ("number", "when"),
     [
-        weekly_unless(i % 2 == (number == signal.SIGTERM), number, when)
+        ((number, when) if often else weekly(number, when))
         for i, when in enumerate(MOMENTS)
         for number in (signal.SIGINT, signal.SIGTERM)
+        for often in [i % 2 == (number == signal.SIGTERM)]
     ],
 )
 def test_a_signal_ends_everything_and_shows_what_was_reached(training, number, when):
@@ -420,6 +421,22 @@ def test_an_address_trains_on_that_cluster_and_leaves_it_running(cluster):
     assert table(done.stdout)["updates"] == "40"
     assert len(list(logs.glob("python-core-driver-*"))) == 1  # it was there
     assert is_up()
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)],
+)
+def test_a_signal_in_a_finalizer_is_heard_after_it(number, error):
+    """Python swallows what is raised in one."""
+
+    class Told:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    with ending.answers_kept(), pytest.raises(error):
+        Told()
+        time.sleep(SECONDS)
 
 
 def test_sigint_is_as_it_was_after_an_interrupt(monkeypatch, capsys):

@@ -47,7 +47,10 @@ def rays_token():
 
 
 def test_ray_is_lean_and_its_token_is_known_to_its_processes_alone(running_ray):
-    commands = " ".join(" ".join(process.cmdline()) for process in children())
+    commands = ""
+    for process in children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            commands += " ".join(process.cmdline())
     for helper in ("monitor.py", "dashboard.py", "log_monitor.py"):
         assert helper not in commands
     modules = ray.remote(lambda: set(sys.modules)).remote()

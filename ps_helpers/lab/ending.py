@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 
 TOLD = "\nInterrupted. What was reached:"
 
@@ -18,9 +19,21 @@ def answer(interrupt, terminate):
     return before
 
 
+def raise_it(number, frame):
+    """Raise what a signal asks for; a ``__del__`` would swallow it, so after that."""
+    while frame and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    if frame:
+        threading.Timer(0.05, os.kill, [os.getpid(), number]).start()
+    elif number == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        sys.exit(number)
+
+
 def let_raise():
     """Let both raise, also once Ray runs, which sets answers of its own."""
-    return answer(signal.default_int_handler, lambda number, _: sys.exit(number))
+    return answer(raise_it, raise_it)
 
 
 @contextlib.contextmanager
