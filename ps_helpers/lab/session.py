@@ -122,7 +122,8 @@ def _start(num_workers, engine, num_bytes, num_servers, num_nodes):
         )
     size, folder = OBJECT_STORE_BYTES + int(1.2 * num_bytes), _new_folder()
     options = {"_temp_dir": folder, "object_store_memory": size, **door.SILENT}
-    if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free < size:
+    room = num_nodes * size
+    if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free < room:
         options["_plasma_directory"] = folder  # as Ray does, after a long warning
     paths = filter(None, [str(LEAN), os.environ.get("PYTHONPATH")])
     own = {processes.MARK: processes.mark(), "PYTHONPATH": os.pathsep.join(paths)}
