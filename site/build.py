@@ -10,13 +10,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "build" / "site-source"
 OUTPUT = ROOT / "build" / "site"
 # What the students have, and nothing else: the teachers' notebooks hold solutions.
-PATTERNS = ("*.ipynb", "*.md", "figures/*.svg")
+PATTERNS = ("*.ipynb", "*.md", "figures/*.svg", "cluster/*")
 
 
 def gather():
     """Copy the landing page and the notebooks into one folder, as Sphinx wants."""
     shutil.rmtree(SOURCE, ignore_errors=True)
-    (SOURCE / "notebooks" / "figures").mkdir(parents=True)
+    for folder in ("figures", "cluster"):
+        (SOURCE / "notebooks" / folder).mkdir(parents=True)
     for name in ("index.md", "own_model.md"):
         shutil.copy(ROOT / "site" / name, SOURCE)
     (SOURCE / "api.md").write_text(api())

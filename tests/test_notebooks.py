@@ -185,6 +185,7 @@ OWN = {  # what a notebook defines otherwise than the package does, and why
     ("06_the_price_of_a_message", "write"): "into shared memory, not into a file",
     ("06b_fewer_bytes", "train"): "in one process, with a compressed push",
     ("06b_fewer_bytes", "seconds"): "what a model of costs predicts",
+    ("08_a_cluster", "Server"): "adds at once, and counts what crosses a link",
     ("06b_fewer_bytes", "all_reduce"): "on Ray; scale has the seconds that it takes",
 }
 OWN |= {

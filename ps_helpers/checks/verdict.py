@@ -29,6 +29,7 @@ MODULES = (
     "messages",
     "fewer_bytes",
     "failures",
+    "cluster",
     "thousand_workers",
     "ray_actors",
 )

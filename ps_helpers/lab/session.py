@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import ray
+from ray._private.parameter import RayParams
 
 from ps_helpers.lab import door, machine, processes
 from ps_helpers.lab.door import SessionError
@@ -22,6 +23,7 @@ GB = 10**9
 # that workers share; a worker owns 220 MB, with NumPy 60 MB.
 RAY_BYTES = {"tensorflow": 0.75 * GB, "numpy": 0.5 * GB}
 WORKER_BYTES = {"tensorflow": 0.25 * GB, "numpy": 0.065 * GB}
+NODE_BYTES = 0.12 * GB  # a further node: its raylet, and two agents of it
 LEAN = Path(__file__).with_name("lean")  # its module says what it spares
 _folders = []  # of this process's Ray: sockets and logs
 
@@ -49,8 +51,19 @@ def bytes_needed(num_workers, engine, num_bytes=0, num_servers=1):
     return RAY_BYTES[engine] + num_workers * WORKER_BYTES[engine] + more + num_bytes
 
 
-def start(num_workers=4, engine="numpy", address=None, num_bytes=0, num_servers=1):
+def start(
+    num_workers=4,
+    engine="numpy",
+    address=None,
+    num_bytes=0,
+    num_servers=1,
+    num_nodes=1,
+):
     """Start a Ray with room for some workers, or connect to one by its address.
+
+    With ``num_nodes`` it has so many nodes, all of them processes of this machine and
+    each with a store of its own and CPUs for ``num_workers``; the driver is on the
+    first.
 
     A Ray that this process had before is stopped first, and one whose driver has
     died is cleared away. ``num_bytes`` is the size of the data, weights and rows that
@@ -65,7 +78,7 @@ def start(num_workers=4, engine="numpy", address=None, num_bytes=0, num_servers=
     if address:
         door.join(address)
     else:
-        _start(num_workers, engine, num_bytes, num_servers)
+        _start(num_workers, engine, num_bytes, num_servers, num_nodes)
     available = ray.cluster_resources().get("CPU", 0)
     if available < num_workers:
         stop()
@@ -96,18 +109,21 @@ def stop():
             signal.signal(signal.SIGINT, handler)
 
 
-def _start(num_workers, engine, num_bytes, num_servers):
+def _start(num_workers, engine, num_bytes, num_servers, num_nodes):
     processes.end_ray_processes(processes.is_over)
-    needed = bytes_needed(num_workers, engine, num_bytes, num_servers)
+    needed = num_nodes * bytes_needed(num_workers, engine, num_bytes, num_servers)
+    needed -= (num_nodes - 1) * (RAY_BYTES[engine] - NODE_BYTES)
     if (free := machine.free_memory()) < needed:
         raise SessionError(
-            f"{num_workers} {engine} workers need about {needed / GB:.1f} GB and "
-            f"{free / GB:.1f} GB are free: shut down other kernels (Kernel > Shut Down "
-            "All Kernels…, then run this notebook again), or start fewer workers."
+            f"{num_nodes * num_workers} {engine} workers need about "
+            f"{needed / GB:.1f} GB and {free / GB:.1f} GB are free: shut down other "
+            "kernels (Kernel > Shut Down All Kernels…, then run this notebook again), "
+            "or start fewer workers."
         )
     size, folder = OBJECT_STORE_BYTES + int(1.2 * num_bytes), _new_folder()
     options = {"_temp_dir": folder, "object_store_memory": size, **door.SILENT}
-    if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free < size:
+    room = num_nodes * size
+    if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free < room:
         options["_plasma_directory"] = folder  # as Ray does, after a long warning
     paths = filter(None, [str(LEAN), os.environ.get("PYTHONPATH")])
     own = {processes.MARK: processes.mark(), "PYTHONPATH": os.pathsep.join(paths)}
@@ -116,6 +132,7 @@ def _start(num_workers, engine, num_bytes, num_servers):
         with door.environment(own), _small_node():
             # "local", also where RAY_ADDRESS or `ray start` offers a cluster
             ray.init("local", num_cpus=num_workers, include_dashboard=False, **options)
+            _add_nodes(num_nodes - 1, num_workers, size, options)
     except Exception as error:
         stop()  # Ray does not end what it had started
         if "timed out" not in str(error):
@@ -124,6 +141,29 @@ def _start(num_workers, engine, num_bytes, num_servers):
             "Ray did not start in time: run the cell again once other programs leave "
             "this machine some time, or pause a firewall or VPN that holds it up."
         ) from error
+
+
+def _add_nodes(count, num_cpus, size, options):
+    """Add nodes to this process's Ray, as `ray.cluster_utils.Cluster` does.
+
+    They end as the rest of it does: by the mark in their environment.
+    """
+    for _ in range(count):  # one by one: together they take the same names of sockets
+        parameters = RayParams(
+            gcs_address=ray.get_runtime_context().gcs_address,
+            num_cpus=num_cpus,
+            num_gpus=0,
+            object_store_memory=size,
+            plasma_directory=options.get("_plasma_directory"),
+            temp_dir=options["_temp_dir"],
+            min_worker_port=0,  # any: nodes of one machine would take the same ones
+            max_worker_port=0,
+            node_manager_port=0,
+            dashboard_agent_listen_port=None,
+            include_log_monitor=False,
+        )
+        node = ray._private.node.Node
+        node(parameters, head=False, shutdown_at_exit=False, spawn_reaper=False)
 
 
 def _new_folder():

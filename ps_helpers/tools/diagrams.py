@@ -227,6 +227,41 @@ def rows_of_a_table():
     )
 
 
+def cluster():
+    parts = []
+    for node, mirrored in ((1, False), (2, True)):
+
+        def at(x, width=0, mirrored=mirrored):
+            return WIDTH - x - width if mirrored else x
+
+        parts.append(process(at(14, 302), 16, 302, 278))
+        parts.append(text(at(165), 42, f"node {node}", bold=True))
+        for y, name, colours in (
+            (60, f"server {node - 1}\nhalf of the weights", SERVER),
+            (170, "aggregator\none sum for both", PALE),
+        ):
+            parts += [
+                box(at(164, 142), y, 142, 50, colours),
+                text(at(235), y + 22, name, 13),
+            ]
+        for i, y in enumerate((118, 222)):
+            number = 2 * (node - 1) + i
+            parts += [
+                box(at(24, 100), y, 100, 46, WORKER),
+                text(at(74), y + 28, f"worker {number}", bold=True),
+                arrow(
+                    (at(124), y + 23), (at(142), 185 + 20 * i), (at(162), 185 + 20 * i)
+                ),
+            ]
+        parts.append(arrow((at(235), 168), (at(235), 114)))
+        across = (at(306), 188), (at(322), 188), (at(396), 85), (at(416), 85)
+        parts.append(arrow(*across, new=True))
+    parts.append(text(360, 240, "the link:", 14, NEW_TEXT, True))
+    parts.append(text(360, 262, "half a sum\neach way", 13, NEW_TEXT, True))
+    description = "Workers push to their node's aggregator; sums go over the link."
+    return picture("A cluster", description, *parts)
+
+
 BARRED = {  # top and words of a bar, title, description, pull, push, which is new
     "waiting": (
         (132, "the rule: whose updates count, and who goes on?"),
@@ -643,7 +678,7 @@ def series_map():
 DRAWN = (
     *(idea, order, hub_and_ring, one_process, push_and_pull, alias_and_copy),
     *(rate_and_workers, ray_actors, handle_and_reference, lost_update),
-    *(many_servers, rows_of_a_table, window, half_an_update, ring_steps),
+    *(many_servers, rows_of_a_table, window, half_an_update, ring_steps, cluster),
 )
 PICTURES = {f"{draw.__name__}.svg": draw for draw in DRAWN} | {"map.svg": series_map}
 PICTURES |= {f"{name}.svg": partial(barred, *parts) for name, parts in BARRED.items()}

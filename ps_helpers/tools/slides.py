@@ -30,6 +30,7 @@ KEY_CELLS = {
     "06_the_price_of_a_message": "06-30 06-46b 06-64",
     "06b_fewer_bytes": "06b-19 06b-30 06b-68",
     "07_when_things_die": "63d5cf58 7174e988 6de69f57",
+    "08_a_cluster": "08-10 08-44 08-68",
     "09_a_thousand_workers": "09-42 09-56 09-77",
 }
 GAME = "waiting_game.html"  # the cards of notebook 04, beside the teacher's notebooks

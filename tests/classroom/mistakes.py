@@ -31,6 +31,7 @@ MISTAKES = {
     ),
     "06b_fewer_bytes": ("top_k", "-np.abs(total)", "-total", "compare magnitudes"),
     "07_when_things_die": ("Once", "<=", "==", "compare with <="),
+    "08_a_cluster": ("mean_of_all", " if count]", "]", "a node without workers"),
     "09_a_thousand_workers": (
         "border",
         "* bandwidth",

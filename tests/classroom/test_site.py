@@ -24,6 +24,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OTHERS = [
     "notebooks/glossary.html",
     "notebooks/paper_claims.html",
+    "notebooks/cluster/README.html",
     "own_model.html",
     "api.html",
 ]
