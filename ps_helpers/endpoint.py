@@ -16,6 +16,7 @@ import ray
 from ps_helpers.layout import Layout
 from ps_helpers.records import Pulled, Push
 from ps_helpers.shared_memory import SharedMemory
+from ps_helpers.sockets import Sockets
 
 
 class TwoCalls:
@@ -79,6 +80,12 @@ class Sharded:
         self.update = layout.empty()
         for endpoint, parts in zip(endpoints, layout.split(self.update), strict=True):
             endpoint.update = parts  # views: nothing is copied to be sent
+        self.weights = None
+        if hasattr(endpoints[0], "weights"):  # nor to be received
+            self.weights = layout.empty()
+            of_server = layout.split(self.weights)
+            for endpoint, parts in zip(endpoints, of_server, strict=True):
+                endpoint.weights = parts
 
     def pull(self):
         """Return the weights of all; None when the first server says so."""
@@ -87,7 +94,7 @@ class Sharded:
             pulled.append(endpoint.pull())
             if pulled[-1] is None:  # the first server counts, and is asked first
                 return None
-        weights = self.layout.join([p.weights for p in pulled])
+        weights = self.weights or self.layout.join([p.weights for p in pulled])
         # A server that has come back from a checkpoint may lack a step; then it is
         # done again, and the servers that have it let it pass.
         return Pulled(
@@ -147,6 +154,9 @@ def connect(ps, worker, shapes, borrow=np.asarray, steps=()):
         return Level([connect(s, worker, part) for s, part in parts], ps, worker)
     if hasattr(ps, "address"):  # a `MemoryGate`
         return SharedMemory(ray.get(ps.address.remote()), worker, borrow)
+    if hasattr(ps, "place"):  # a `SocketGate`
+        place = ray.get(ps.place.remote())
+        return Sockets(place, worker, list(shapes.values()), borrow)
     if hasattr(ps, "push_then_pull"):
         return Exchange(ps, worker, shapes)
     return TwoCalls(ps, worker, shapes, steps)
