@@ -77,10 +77,11 @@ class Aggregator:
             return [worker]  # it has been sent home
         if self.least.get(worker) == step + 1:
             return []  # it has come before
-        row, rows = self.hub.wire.rows[worker], self.store.table.rows
+        row, views = self.hub.wire.rows[worker], self.store.table.views
         may_grow = self.summed and worker not in self.alone
         if may_grow and self.sums and self.sums[-1].may_grow:
-            rows[self.sums[-1].row] += rows[row]
+            for total, part in zip(views[self.sums[-1].row], update, strict=True):
+                total += part
         else:
             self.sums.append(Sum(row, [], may_grow))
         self.sums[-1].pushes.append((worker, step, times))

@@ -225,7 +225,7 @@ class SocketGate:
         line, buffers = Line(peer), []
         with suppress(mp.AuthenticationError, EOFError, OSError):
             line.prove(self.key, mp.deliver_challenge, mp.answer_challenge)
-            line.error = self.objection(*line.hear())
+            refused = line.error = self.objection(*line.hear())
             self.start(self.tell, line)
             while not line.over:
                 words = line.hear()
@@ -233,7 +233,8 @@ class SocketGate:
                 if words["pushes"]:
                     line.receive(update)
                 with self.news:
-                    self.take(line, words, update)
+                    if not refused:
+                        self.take(line, words, update)
                     self.news.notify_all()
         with self.news:
             line.over = True

@@ -248,13 +248,15 @@ class Team:
         nothing has moved for settings.patience seconds. When the caller stops asking,
         by an error or an interrupt, what still runs is killed.
         """
-        last, moved = 0, time.time()
+        last, moved, took = 0, time.time(), 0
         try:
             while self.members.intersection(self.running.values()):
                 pause = seconds() if callable(seconds) else seconds
                 try:
-                    self.take_off_finished(pause)
+                    self.take_off_finished(max(pause, 4 * took))
+                    asked = time.monotonic()
                     report = self.report()
+                    took = time.monotonic() - asked  # over a slow link, long
                     self.let_go_of_late(report)
                 except ServerLost as error:
                     last, moved = self.recover(error), time.time()
