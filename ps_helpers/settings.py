@@ -45,7 +45,7 @@ batch_size       images that a gradient is computed from
 learning_rate    how far an update goes along its gradient (default: sgd 0.2, momentum 0.02, adam 0.005; a fifth with 28×28 pixels, and with more than four workers that wait for nobody 4 / workers of it)
 optimizer        how the servers make an update of a gradient; they keep the state
 num_servers      how many servers share the weights out; on a cluster some may be on one node
-fast             let arrays lie in memory that the processes of this machine share
+fast             let arrays lie in memory that the processes of a machine share; on a cluster each node sends the sum of its workers' updates, by sockets
 local_steps      steps that a worker does on its own before it pushes
 outer_rate       what part of the change by local steps is pushed (default: 1 in rounds, whose update is a mean, else 1 / workers)
 data             the images to learn; digits need no download
@@ -132,11 +132,8 @@ class Settings:
                 require_file(name, Path(getattr(self, name)), endings)
         several, local = self.num_servers > 1, self.local_steps > 1
         for reason, conflict in {
-            "--fast: processes share memory on one machine only; leave --address out": (
-                self.fast and self.address
-            ),
             "--fast: one server is enough on one machine; leave --num-servers out": (
-                self.fast and several
+                self.fast and several and not self.address
             ),
             "--num-servers: each server might leave out another worker; choose another "
             "--consistency than backup": several and self.consistency == "backup",

@@ -1,5 +1,6 @@
 """The servers and the workers of a training: placed, started, watched, stopped."""
 
+import itertools
 import math
 import time
 from collections import Counter
@@ -8,16 +9,28 @@ from pathlib import Path
 
 import numpy as np
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from ps_helpers.aggregator import Aggregator
 from ps_helpers.checkpoint import Keeper, newest
 from ps_helpers.endpoint import Sharing
 from ps_helpers.gate import GateActor
 from ps_helpers.layout import Layout, by_ranges
 from ps_helpers.shared_memory import MemoryGate
+from ps_helpers.sockets import SocketGate
 
 ANSWER_SECONDS = 120  # a server that takes longer is given up
 END_SECONDS = 10  # in which a task ends by itself when its server has gone
 MemoryGateActor = ray.remote(num_cpus=0)(MemoryGate)
+AggregatorActor = ray.remote(num_cpus=0)(Aggregator)
+
+
+@ray.remote(num_cpus=0)
+class SocketGateActor(SocketGate):
+    """A gate that listens at its node's address in the cluster."""
+
+    def __init__(self, keys, values, parts):
+        super().__init__(keys, values, parts, ray.util.get_node_ip_address())
 
 
 class TrainingError(RuntimeError):
@@ -51,6 +64,7 @@ class Team:
         self.deaths = Counter()  # of each since it last did something
         self.since = {}  # (worker, step) -> when it was first seen to compute it
         self.warning, self.stopped = "", False
+        self.node_of, self.aggregators = [], {}  # by worker; by node
         self.servers, self.to = self.start_servers(
             saved or [None] * settings.num_servers
         )
@@ -75,7 +89,7 @@ class Team:
 
     def start_servers(self, states):
         """Return the servers' handles, and what a worker connects to."""
-        settings, make = self.settings, self.settings.make_optimizer
+        settings = self.settings
         if not isinstance(self.weights, dict):
             kind = type(self.weights)
             raise TypeError(f"weights are a dictionary by key, not {kind}")
@@ -90,24 +104,68 @@ class Team:
         keys, values = list(self.weights), list(self.weights.values())
         first = self.parts(0, states[0])
         if settings.fast:
+            nodes = cpus_of_nodes() if settings.address else {}
+            if len(nodes) > 1:
+                return self.start_nodes(nodes, states)
+            if settings.num_servers > 1:
+                raise ValueError("--num-servers: on one node --fast needs one server")
             server = MemoryGateActor.remote(keys, values, first, len(self.shards))
             return [server], server
         if settings.num_servers == 1:
             server = GateActor.remote(keys, values, first)
             return [server], server
-        if make() and not make().elementwise:
-            raise ValueError(f"{type(make()).__name__} needs whole arrays: one server")
-        shapes = {key: np.shape(value) for key, value in self.weights.items()}
-        sizes = {key: math.prod(shape) for key, shape in shapes.items()}
-        layout = Layout(
-            by_ranges(sizes, settings.num_servers), shapes, settings.num_servers
-        )
+        layout = self.layout()
         # The first server alone counts, and sends home: so all get the same pushes.
         pieces = zip(layout.names, layout.split(values), strict=True)
         servers = [
             GateActor.remote(names, mine, self.parts(i, states[i]))
             for i, (names, mine) in enumerate(pieces)
         ]
+        return servers, Sharing(servers, layout)
+
+    def layout(self):
+        """Return which server has which part of the weights: as much as the others."""
+        make, num_servers = self.settings.make_optimizer, self.settings.num_servers
+        if num_servers > 1 and make() and not make().elementwise:
+            raise ValueError(f"{type(make()).__name__} needs whole arrays: one server")
+        shapes = {key: np.shape(value) for key, value in self.weights.items()}
+        sizes = {key: math.prod(shape) for key, shape in shapes.items()}
+        return Layout(by_ranges(sizes, num_servers), shapes, num_servers)
+
+    def start_nodes(self, nodes, states):
+        """Spread workers over nodes, with an aggregator each, and servers beside them.
+
+        Raises ValueError for rules that must see each update by itself.
+        """
+        settings, layout = self.settings, self.layout()
+        own_rule = type(self.rule) is not type(settings.rule())
+        if settings.consistency == "backup" or own_rule:
+            raise ValueError(
+                "--fast: on several nodes updates are summed up before a rule judges "
+                "them, and none can be left out: choose async, sync or ssp"
+            )
+        self.node_of = spread_over(nodes, len(self.shards))
+        workers = Counter(self.node_of)  # of each node that has some
+        sites, values = itertools.cycle(workers), list(self.weights.values())
+        servers = [
+            SocketGateActor.options(**pinned_to(next(sites))).remote(names, mine, parts)
+            for names, mine, parts in zip(
+                layout.names,
+                layout.split(values),
+                itertools.starmap(self.parts, enumerate(states)),
+                strict=True,
+            )
+        ]
+        places = self.ask(*(ps.place.remote() for ps in servers))
+        in_rounds = settings.in_rounds
+        summed = in_rounds or settings.make_optimizer() is None
+        self.aggregators = {
+            node: AggregatorActor.options(**pinned_to(node)).remote(
+                places, layout, number, in_rounds, summed
+            )
+            for node, number in workers.items()
+        }
+        self.ask(*(it.address.remote() for it in self.aggregators.values()))
         return servers, Sharing(servers, layout)
 
     def note(self, sentence):
@@ -119,7 +177,11 @@ class Team:
         """Start these workers; one that was here before goes on where it stood."""
         for worker in workers:
             shard = self.shards[worker]
-            call = self.task.remote(self.to, worker, shard, self.settings)
+            task, to = self.task, self.to
+            if self.aggregators:
+                node = self.node_of[worker]
+                task, to = task.options(**pinned_to(node)), self.aggregators[node]
+            call = task.remote(to, worker, shard, self.settings)
             self.running[call] = worker
             self.members.add(worker)
 
@@ -127,7 +189,10 @@ class Team:
         """Count these workers out: nobody waits for them, and each is sent home."""
         for worker in workers:
             self.members.discard(worker)
-            self.ask(*(ps.leave.remote(worker) for ps in self.servers))
+            servers = self.servers
+            if self.aggregators:  # it has pushes to send before
+                servers = [self.aggregators[self.node_of[worker]]]
+            self.ask(*(ps.leave.remote(worker) for ps in servers))
 
     def replace(self, worker, reason):
         """Start a worker that has died in its place, or go on without it.
@@ -183,13 +248,15 @@ class Team:
         nothing has moved for settings.patience seconds. When the caller stops asking,
         by an error or an interrupt, what still runs is killed.
         """
-        last, moved = 0, time.time()
+        last, moved, took = 0, time.time(), 0
         try:
             while self.members.intersection(self.running.values()):
                 pause = seconds() if callable(seconds) else seconds
                 try:
-                    self.take_off_finished(pause)
+                    self.take_off_finished(max(pause, 4 * took))
+                    asked = time.monotonic()
                     report = self.report()
+                    took = time.monotonic() - asked  # over a slow link, long
                     self.let_go_of_late(report)
                 except ServerLost as error:
                     last, moved = self.recover(error), time.time()
@@ -281,12 +348,33 @@ class Team:
         Most fail at once without their servers, and to kill what is just about to end
         would abort Ray 2.60: so first wait.
         """
-        for ps in self.servers:
-            ray.kill(ps)
+        for actor in (*self.servers, *self.aggregators.values()):
+            ray.kill(actor)
         if tasks := list(self.running):
             _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=seconds)
         for task in tasks:
             ray.cancel(task, force=True)
+
+
+def pinned_to(node):
+    """Return the option that places an actor or a task on a node."""
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
+
+
+def cpus_of_nodes():
+    """Return {node: its CPUs} for the cluster's nodes that have some."""
+    found = sorted(ray.nodes(), key=lambda node: node["NodeManagerAddress"])
+    cpus = {n["NodeID"]: n["Resources"].get("CPU", 0) for n in found if n["Alive"]}
+    return {node: number for node, number in cpus.items() if number >= 1}
+
+
+def spread_over(nodes, num_workers):
+    """Return a node for each worker: the one that has the most CPUs left."""
+    left, chosen = dict(nodes), []
+    for _ in range(num_workers):
+        chosen.append(max(left, key=left.get))
+        left[chosen[-1]] -= 1
+    return chosen
 
 
 def first_line(error):

@@ -32,8 +32,10 @@ IMPORTS = {
     "simulator": "server store records rules",
     "gate": "server store",
     "shared_memory": "server store records table",
-    "endpoint": "records layout shared_memory",
-    "team": "gate shared_memory endpoint layout records checkpoint",
+    "sockets": "server store records table __version__",
+    "aggregator": "records shared_memory sockets",
+    "endpoint": "records layout shared_memory sockets",
+    "team": "gate shared_memory sockets aggregator endpoint layout records checkpoint",
     "settings": "rules optimizers __version__",
     "training": "team records settings lab checkpoint __version__",
     "own_model": "endpoint settings team training worker lab",
@@ -48,7 +50,7 @@ RAY = """parameter_server own_model gate endpoint team lab.session lab.door
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds. Still wanted, and not reached: core 1,300,
 # system 2,250, checks 1,400, tools 880, tests 7,810.
-BUDGETS = {"core": 2095, "system": 4593, "checks": 3130, "tools": 1749, "tests": 14118}
+BUDGETS = {"core": 2706, "system": 5201, "checks": 3130, "tools": 1749, "tests": 14465}
 # Of the modules beside the core's.
 NO_CORE = "settings training simulator own_model scale __init__"
 

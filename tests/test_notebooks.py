@@ -186,6 +186,7 @@ OWN = {  # what a notebook defines otherwise than the package does, and why
     ("06b_fewer_bytes", "train"): "in one process, with a compressed push",
     ("06b_fewer_bytes", "seconds"): "what a model of costs predicts",
     ("08_a_cluster", "Server"): "adds at once, and counts what crosses a link",
+    ("08_a_cluster", "Aggregator"): "in rounds, by Ray's messages",
     ("06b_fewer_bytes", "all_reduce"): "on Ray; scale has the seconds that it takes",
 }
 OWN |= {

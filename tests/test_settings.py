@@ -104,7 +104,6 @@ def test_every_option_takes_the_ends_of_its_range():
         ("--backup-workers=1", "belongs to --consistency backup"),
         ("--backup-workers=1 --consistency=ssp", "belongs to --consistency backup"),
         ("--num-servers=2 --consistency=backup", "might leave out another worker"),
-        ("--fast --address=127.0.0.1:1", "leave --address out"),
         ("--fast --num-servers=2", "leave --num-servers out"),
         ("--local-steps=2 --optimizer=adam", "leave --optimizer out"),
         ("--outer-rate=0.5", "belongs to --local-steps"),

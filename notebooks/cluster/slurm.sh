@@ -23,5 +23,5 @@ address=$head:6379
 # of yours on these nodes: that is why they must be this job's alone.
 srun ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --num-cpus "$SLURM_CPUS_PER_TASK" -- \
-    python -m ps_helpers.parameter_server --address "$address" --engine numpy \
+    python -m ps_helpers.parameter_server --address "$address" --fast --engine numpy \
     --num-workers 8 --num-servers 2 "$@"

@@ -1,0 +1,149 @@
+"""Tests of servers by sockets: who is let in, what is refused, and sums of updates."""
+
+import socket
+from multiprocessing import AuthenticationError
+from multiprocessing import connection as mp
+
+import numpy as np
+import pytest
+
+from ps_helpers import sockets
+from ps_helpers.checkpoint import Keeper, newest
+from ps_helpers.records import Times
+from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
+from ps_helpers.sockets import Fresh, Line, SocketGate, Sockets, SumServer, call
+
+SHAPES, TIMES = [(3, 2), (), (0, 4), (300_000,)], Times(1.0, 2.0, 3.0)
+ZEROS = [np.zeros(shape, np.float32) for shape in SHAPES]
+
+
+@pytest.fixture
+def gate():
+    return SocketGate(list("Wabc"), ZEROS, {"rule": Asynchronous()})
+
+
+# Who comes in
+
+
+def test_who_does_not_know_the_key_is_refused_and_the_others_go_on(gate, monkeypatch):
+    monkeypatch.setattr(sockets, "PATIENCE", 1)
+    address, key = gate.place()
+    it = Sockets((address, key), 0, SHAPES)
+    assert it.pull().step == 0
+    with pytest.raises(AuthenticationError):
+        call((address, b"another key"), SHAPES)
+    silent = socket.create_connection(address)
+    loud = socket.create_connection(address)
+    loud.sendall(b"\x7f\xff\xff\xffGET / HTTP/1.1")
+    for step in range(3):
+        it.push(step, TIMES)
+        assert it.pull().step == step + 1
+    for stranger in (silent, loud):
+        stranger.settimeout(20)
+        while stranger.recv(1000):  # the challenge, and then the end
+            pass
+    assert gate.report().steps == {0: 3}
+
+
+def test_what_cannot_work_is_refused_in_a_sentence(gate):
+    address, key = gate.place()
+    with pytest.raises(ValueError, match="arrays of shapes .*3, 3.*, the server"):
+        Sockets((address, key), 0, [(3, 3)]).pull()
+    line = Line(socket.create_connection(address))
+    line.prove(key, mp.answer_challenge, mp.deliver_challenge)
+    line.say(["0.0.1", SHAPES])
+    with pytest.raises(ValueError, match=r"a worker has ps_helpers 0\.0\.1, and its"):
+        line.answer([])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # not listening
+        with pytest.raises(RuntimeError, match="cannot reach the server at 127.0.0.1:"):
+            call((free.getsockname(), key), SHAPES)
+    with pytest.raises(ValueError, match="a is float64; .* has float32"):
+        SocketGate(["a"], [np.zeros(3)], {})
+
+
+def test_an_error_in_the_server_reaches_workers_and_driver(gate):
+    it = Sockets(gate.place(), 0, SHAPES)
+    it.pull()
+    gate.server.rule.push = lambda *_: 1 / 0
+    it.push(0, TIMES)
+    with pytest.raises(RuntimeError, match="the server has gone"):
+        it.pull()
+    with pytest.raises(ZeroDivisionError):
+        gate.report()
+
+
+def test_who_takes_a_place_has_it_and_one_who_does_not_read_holds_nobody_up(gate):
+    old, new, other = (Sockets(gate.place(), w, SHAPES) for w in (0, 0, 1))
+    assert [it.pull().step for it in (old, new, other)] == [0, 0, 0]
+    for step in range(20):  # 24 MB that `new` does not read
+        new.push(step, TIMES) if step == 0 else None
+        other.update[3][...] = 1
+        other.push(step, TIMES)
+        assert other.pull().weights[3][-1] == step + 1
+    old.push(0, TIMES)
+    with pytest.raises(RuntimeError, match="the server has gone"):
+        old.pull()
+    assert new.pull().step == 1
+    assert gate.report().steps == {0: 1, 1: 20}
+
+
+# Sums
+
+
+def sum_server(rule, workers=5, keeper=None):
+    server = SumServer(Fresh(["w"], [np.zeros(4, np.float32)]), rule, keeper=keeper)
+    for worker in range(workers):
+        server.join(worker)
+    return server
+
+
+def push(server, *workers, step=0):
+    """Push the sum of updates by these workers, worker + 1 each."""
+    total = [np.full(4, sum(w + 1 for w in workers), np.float32)]
+    return server.push_sum([(w, step, TIMES) for w in workers], total, 0.0)
+
+
+def test_rounds_take_the_mean_of_what_sums_are_of():
+    for groups in ([(0, 1, 2), (3, 4)], [(0,), (1, 2, 3, 4)], [(0, 1, 2, 3, 4)]):
+        server = sum_server(Synchronous(5))
+        go = [push(server, *group) for group in groups]
+        assert go == [[]] * (len(groups) - 1) + [[0, 1, 2, 3, 4]]
+        np.testing.assert_allclose(server.pull(0).weights[0], 3, rtol=1e-6)
+        assert (server.store.version, server.ledger.num_pushes) == (1, 5)
+        assert push(server, *groups[0]) == list(groups[0])  # its answer was lost
+        assert server.store.version == 1
+
+
+def test_updates_that_are_added_count_one_by_one_also_in_a_sum():
+    server = sum_server(Asynchronous())
+    assert push(server, 0, 1, 2) == [0, 1, 2]
+    assert server.pull(0).version == 3 == server.pull(0).weights[0][0] / 2
+    assert push(server, 3, 4) == [3, 4] and push(server, 0, step=1) == [0]
+    log = server.report().log
+    assert [p.staleness for p in log] == [0, 1, 2, 3, 4, 2]
+    assert [p.worker for p in log] == [0, 1, 2, 3, 4, 0]
+    with pytest.raises(ValueError, match="have counted before"):
+        push(server, 1, 2, step=0), push(server, 0, 1, step=1)
+    assert server.store.version == 6
+
+
+def test_who_is_ahead_waits_though_it_came_in_a_sum():
+    server = sum_server(StaleSynchronous(3, 0), 3)
+    assert push(server, 0, 1) == []
+    assert sorted(push(server, 2)) == [0, 1, 2]
+    np.testing.assert_array_equal(server.pull(1).weights[0], 6)
+
+
+def test_no_part_of_a_sum_is_saved_or_sent_home_without_the_others(tmp_path):
+    server = sum_server(Asynchronous(), 3, Keeper(tmp_path))
+    push(server, 0, 1, 2)
+    [state], _ = newest(tmp_path)
+    assert state["steps"] == {0: 1, 1: 1, 2: 1} and state["version"] == 3
+    for worker in range(3):
+        server.pull(worker)
+    assert server.stop() == []  # all compute
+    assert sorted(push(server, 0, 1, 2, step=1)) == [0, 1, 2]
+    assert server.report().steps == {0: 2, 1: 2, 2: 2}
+    assert not any(push.dropped for push in server.report().log)
+    np.testing.assert_array_equal(server.store.weights["w"], 12)
