@@ -35,7 +35,8 @@ class Server:
     ):
         self.store, self.rule, self.optimizer = store, rule, optimizer
         self.num_updates, self.quorum, self.keeper = num_updates, quorum, keeper
-        self.keys, self.ledger = list(store.weights), Ledger()
+        self.like = dict(store.weights)  # for shapes and dtypes
+        self.keys, self.ledger = list(self.like), Ledger()
         self.pending = {}  # worker -> its update, until it is applied or dropped
         self.ready = []  # who may go on, and is not needed now
         self.sums = None  # arrays of the server's own, for means
@@ -71,7 +72,7 @@ class Server:
         """
         if not self.ledger.is_new(worker, step):  # its answer was lost: once more
             return [] if worker in self.ledger.waiting else [worker]
-        require_fit(self.store.weights, self.keys, update)
+        require_fit(self.like, self.keys, update)
         staleness = self.store.version - self.ledger.held[worker]
         factor = self.rule.factor(staleness)
         if factor != 1:
@@ -101,10 +102,7 @@ class Server:
     def settle(self, apply, go):
         """Make one update of these workers', and let workers go on from there."""
         if apply:
-            update = self.mean([self.pending.pop(w) for w in apply])
-            if self.optimizer:  # then what is pushed are gradients
-                update = self.optimizer.updates(update)
-            self.store.push(self.keys, update)
+            self.add([self.pending.pop(w) for w in apply])
         ready, self.ready, go_on = dict.fromkeys([*self.ready, *go]), [], []
         for w in ready:
             self.pending.pop(w, None)  # dropped
@@ -121,6 +119,16 @@ class Server:
         for w in set(apply) & self.ledger.left:
             go_on += self.settle(*self.rule.leave(w))
         return go_on
+
+    def add(self, updates):
+        """Push the mean of updates, or let the store add it up where it can."""
+        if not self.optimizer and hasattr(self.store, "book"):
+            if self.store.book(updates):
+                return
+        update = self.mean(updates)
+        if self.optimizer:  # then what is pushed are gradients
+            update = self.optimizer.updates(update)
+        self.store.push(self.keys, update)
 
     def lacks_updates(self):
         """Return whether more updates are needed than are under way."""

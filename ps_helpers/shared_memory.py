@@ -9,6 +9,7 @@ somebody computes with it. Notebook 06 builds this.
 
 import os
 import secrets
+import select
 import selectors
 import sys
 import threading
@@ -16,12 +17,15 @@ import time
 from contextlib import suppress
 from multiprocessing import connection as mp
 from multiprocessing.reduction import recv_handle, send_handle
+from typing import NamedTuple
 
 import numpy as np
 
 from ps_helpers.records import Pulled, recorded
 from ps_helpers.server import Server
-from ps_helpers.table import Table, make_file
+from ps_helpers.table import Slices, make_file, with_marks
+
+SPINS = 100  # how often a worker looks at once before it sleeps
 
 
 class Versions:
@@ -39,8 +43,8 @@ class Versions:
         shapes = [value.shape for value in values]
         self.num_versions = num_workers + 3  # the driver reads too
         num_rows = self.num_versions + num_workers
-        file = make_file(num_rows, shapes)
-        self.table, self.keys = Table(shapes, num_rows, file), list(keys)
+        file = make_file(num_rows, with_marks(shapes))
+        self.table, self.keys = Slices(shapes, num_rows, file), list(keys)
         for place, value in zip(self.table.views[0], values, strict=True):
             place[...] = value
         views = self.table.views
@@ -78,6 +82,105 @@ class Versions:
 
     def recorded_calls(self):  # for the timeline
         return list(self.calls)
+
+
+class Sum(NamedTuple):
+    """A version of the weights that workers make: which rows it is the sum of."""
+
+    source: int  # the row of the version before
+    updates: tuple  # rows; what is added is their mean
+    shares: dict  # worker -> which slices it makes: from this one on, every n-th
+
+
+class Chain(Versions):
+    """Versions that workers make themselves, each from the one before.
+
+    A push only books a `Sum`. Its workers make it when they are let go, slice by slice,
+    and begin with a slice as soon as the version before has it: so several versions
+    are made at once, and none waits for a whole one.
+
+    It needs no lock, and nothing is lost with a worker that dies while it adds. A
+    slice is a function of rows that stay as they are until it is made: the source is
+    held, and the updates belong to workers that have not gone on. So `finish` makes
+    what a dead worker has not, or makes again what it had begun. One mark a slice,
+    set by the one worker whose share it is when its numbers are there, says which.
+    """
+
+    def __init__(self, keys, values, num_workers):
+        super().__init__(keys, values, num_workers)
+        self.sums = {}  # row -> its `Sum`, while slices of it are missing
+        self.row_of = {id(views): row for row, views in enumerate(self.table.views)}
+
+    @property
+    def weights(self):
+        """Return the newest weights, whole."""
+        self.make_missing(self.row)
+        return super().weights
+
+    @recorded
+    def book(self, updates):
+        """Note that the newest weights grow by the mean of updates, which are rows.
+
+        Returns whether they are: other updates must be pushed.
+        """
+        rows = tuple(self.row_of.get(id(update)) for update in updates)
+        for row in [row for row in self.sums if not self.table.missing[row].any()]:
+            del self.sums[row]
+            self.release(("source of", row))
+        if None in rows or self.table.num_slices == 1:
+            self.make_missing(self.row)
+            return False
+        taken = {self.row, *self.reading.values()}
+        free = next(row for row in range(len(taken) + 1) if row not in taken)
+        self.table.missing[free] = 1
+        self.sums[free] = Sum(self.row, rows, {})
+        self.reading["source of", free] = self.row
+        self.row, self.version = free, self.version + 1
+        return True
+
+    def share(self, worker, update):
+        """Let a worker make its part of the newest version; return what that takes.
+
+        None where there is nothing to make for it.
+        """
+        found = self.sums.get(self.row)
+        if found is None or update not in found.updates:
+            return None
+        found.shares[worker] = found.updates.index(update)
+        return found.source, found.updates, found.shares[worker]
+
+    def settle(self):
+        """Make what nobody has been asked to: of who waits, has left or died."""
+        if found := self.sums.get(self.row):
+            unasked = set(range(len(found.updates))) - {*found.shares.values()}
+            for first in unasked:
+                self.finish(self.row, first)
+
+    def give_up(self, worker):
+        """Make what is missing of a worker's shares: it adds nothing any more."""
+        for row, found in self.sums.items():
+            if worker in found.shares:
+                self.finish(row, found.shares[worker])
+
+    def finish(self, row, first):
+        """Make what is missing of a share, which nobody else makes now."""
+        missing = self.table.missing[row]
+        share = slice(first, None, len(self.sums[row].updates))
+        if missing[share].any():
+            self.make_missing(row, share)
+            missing[share] = 0
+
+    def make_missing(self, row, share=slice(None)):
+        """Make the missing slices of a row, and of the rows before what that takes.
+
+        Their workers may be at it as well: both write the same numbers. The marks are
+        theirs, for until then they read the source.
+        """
+        for i in np.arange(self.table.num_slices)[share]:
+            if self.table.missing[row, i]:
+                found = self.sums[row]
+                self.make_missing(found.source, slice(i, i + 1))
+                self.table.make(i, row, found.source, found.updates)
 
 
 def listen():
@@ -181,6 +284,7 @@ class MemoryWire:
 
     def welcome(self, connection, worker):
         """Hand a worker the table, and a row for its updates."""
+        self.release(worker)  # of who was here before
         table = self.store.table
         row = self.store.num_versions + len(self.rows)
         if worker not in self.rows and row == len(table.rows):
@@ -188,7 +292,7 @@ class MemoryWire:
             raise EOFError(f"no row is left for the updates of worker {worker}")
         row = self.rows.setdefault(worker, row)
         send_handle(connection, table.file.fileno(), None)
-        connection.send((table.shapes, len(table.rows), row))
+        connection.send((table.shapes[:-1], len(table.rows), row))
 
     def update_of(self, worker):
         """Return the arrays in the row of a worker."""
@@ -200,19 +304,29 @@ class MemoryWire:
             connection.send(None)
         else:
             row = self.store.hold(worker)
-            connection.send((row, pulled.version, pulled.step))
+            share = self.store.share(worker, self.rows[worker])
+            connection.send((row, pulled.version, pulled.step, share))
 
     def release(self, worker):
-        """Note that a worker reads no row now."""
+        """Note that a worker neither makes nor reads a row now."""
+        self.store.give_up(worker)
         self.store.release(worker)
+
+
+class MemoryHub(Hub):
+    """A hub that adds up what no worker does."""
+
+    def let_go(self, workers):
+        super().let_go(workers)
+        self.server.store.settle()
 
 
 class MemoryGate:
     """A server's door on this machine: as `Gate`, for workers that share its memory."""
 
     def __init__(self, keys, values, parts, num_workers):
-        self.store = Versions(keys, values, num_workers)
-        self.hub = Hub(Server(self.store, **parts), MemoryWire(self.store))
+        self.store = Chain(keys, values, num_workers)
+        self.hub = MemoryHub(Server(self.store, **parts), MemoryWire(self.store))
         self.hub.start()
 
     def address(self):
@@ -234,6 +348,7 @@ class MemoryGate:
         if self.hub.error:
             raise self.hub.error
         with self.hub.lock:
+            self.store.make_missing(self.store.row)
             report, _ = self.hub.server.report(start), self.store.hold("the driver")
         weights = [array.copy() for array in report.weights]
         with self.hub.lock:
@@ -255,12 +370,17 @@ class SharedMemory:
         self.connection.send(worker)
         file = os.fdopen(recv_handle(self.connection), "r+b")
         shapes, num_rows, row = self.connection.recv()
-        views = Table(shapes, num_rows, file).views
-        self.update = views[row]
-        self.rows = [list(map(borrow, arrays)) for arrays in views[:row]]
+        self.table = Slices(shapes, num_rows, file)
+        self.update = self.table.views[row]
+        self.rows = [list(map(borrow, arrays)) for arrays in self.table.views[:row]]
+        self.hung_up = select.poll()
+        self.hung_up.register(self.connection, 0)  # tells of the server's end alone
 
     def pull(self):
-        """Return the row that the server names; None when training is over."""
+        """Return the row that the server names; None when training is over.
+
+        A part of it, as the server says, is made here, the others by other workers.
+        """
         try:
             answer = self.connection.recv()
         except (EOFError, OSError):
@@ -269,8 +389,25 @@ class SharedMemory:
             raise answer
         if answer is None:
             return None
-        row, version, step = answer
+        row, version, step, share = answer
+        missing = self.table.missing
+        if share:
+            source, updates, first = share
+            for i in range(first, self.table.num_slices, len(updates)):
+                self.wait_for(missing[source, i : i + 1])
+                self.table.make(i, row, source, updates)
+                missing[row, i] = 0
+        self.wait_for(missing[row])
         return Pulled(self.rows[row], version, step)
+
+    def wait_for(self, missing):
+        """Wait until slices are there: others are at it, or the server for the dead."""
+        tries = 0
+        while missing.any():
+            tries += 1
+            os.sched_yield()
+            if tries > SPINS and self.hung_up.poll(1):  # a millisecond
+                raise RuntimeError("the server has gone")
 
     def push(self, step, times):
         """Say that the update is in its row."""

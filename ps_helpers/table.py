@@ -9,6 +9,7 @@ import tempfile
 import numpy as np
 
 ALIGNED = 16  # float32 numbers: TensorFlow borrows arrays that begin at 64 bytes
+SLICE = 65_536  # float32 numbers: a few slices fit into a core's own cache
 
 
 def places(shapes):
@@ -58,3 +59,39 @@ def make_file(num_rows, shapes):
         f"{size / 1e6:.0f} MB for weights and updates fit neither in /dev/shm nor in "
         "the folder for temporary files: start fewer workers."
     )
+
+
+class Slices(Table):
+    """A table of rows that several processes make at once, slice by slice.
+
+    ``missing`` says of each slice of each row whether it is yet to be made.
+    """
+
+    def __init__(self, shapes, num_rows, file=None):
+        length = int(places(shapes)[-1])
+        super().__init__(with_marks(shapes), num_rows, file)
+        self.num_slices = -(-length // SLICE)
+        self.views = [arrays[:-1] for arrays in self.views]
+        self.numbers = self.rows[:, :length]
+        self.missing = self.rows[:, length : length + self.num_slices]
+        self.scratch = np.empty(SLICE, np.float32)
+
+    def make(self, i, row, source, updates):
+        """Write slice i of a row: that of the source plus the mean of updates.
+
+        These are numbers of rows. Nothing but the result is ever written there, so
+        two processes may do it at once.
+        """
+        here = slice(i * SLICE, (i + 1) * SLICE)
+        change, *others = (self.numbers[update, here] for update in updates)
+        if others:
+            change = np.add(change, others[0], out=self.scratch[: len(change)])
+            for update in others[1:]:
+                change += update
+            change /= len(updates)
+        np.add(self.numbers[source, here], change, out=self.numbers[row, here])
+
+
+def with_marks(shapes):
+    """Return the shapes of a row of `Slices`, which ends with a mark a slice."""
+    return [*shapes, (-(-int(places(shapes)[-1]) // SLICE),)]
