@@ -8,6 +8,7 @@ somebody computes with it. Notebook 06 builds this.
 """
 
 import os
+import pickle
 import secrets
 import select
 import selectors
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ps_helpers.records import Pulled, recorded
+from ps_helpers.records import Pulled, Times, recorded
 from ps_helpers.server import Server
 from ps_helpers.table import Slices, make_file, with_marks
 
@@ -80,6 +81,12 @@ class Versions:
         """Note that a reader is done with its row."""
         self.reading.pop(reader, None)
 
+    def share(self, worker, update):
+        """Return what a worker is to make of its row: nothing, it is all there."""
+
+    def settle(self):
+        """Make what no worker makes of the newest row: nothing is missing."""
+
     def recorded_calls(self):  # for the timeline
         return list(self.calls)
 
@@ -126,7 +133,7 @@ class Chain(Versions):
         rows = tuple(self.row_of.get(id(update)) for update in updates)
         for row in [row for row in self.sums if not self.table.missing[row].any()]:
             del self.sums[row]
-            self.release(("source of", row))
+            del self.reading["source of", row]
         if None in rows or self.table.num_slices == 1:
             self.make_missing(self.row)
             return False
@@ -141,13 +148,16 @@ class Chain(Versions):
     def share(self, worker, update):
         """Let a worker make its part of the newest version; return what that takes.
 
-        None where there is nothing to make for it.
+        None where nothing of it is missing.
         """
         found = self.sums.get(self.row)
         if found is None or update not in found.updates:
             return None
-        found.shares[worker] = found.updates.index(update)
-        return found.source, found.updates, found.shares[worker]
+        first = found.updates.index(update)
+        if not self.table.missing[self.row, first :: len(found.updates)].any():
+            return None
+        found.shares[worker] = first
+        return found.source, found.updates, first
 
     def settle(self):
         """Make what nobody has been asked to: of who waits, has left or died."""
@@ -156,11 +166,12 @@ class Chain(Versions):
             for first in unasked:
                 self.finish(self.row, first)
 
-    def give_up(self, worker):
-        """Make what is missing of a worker's shares: it adds nothing any more."""
+    def release(self, reader):
+        """Note that a reader is done with its row; make what it has not, if it died."""
         for row, found in self.sums.items():
-            if worker in found.shares:
-                self.finish(row, found.shares[worker])
+            if reader in found.shares:
+                self.finish(row, found.shares[reader])
+        super().release(reader)
 
     def finish(self, row, first):
         """Make what is missing of a share, which nobody else makes now."""
@@ -190,6 +201,11 @@ def listen():
     """
     name = f"\0ps_helpers-{secrets.token_hex(16)}" if sys.platform == "linux" else None
     return mp.Listener(name, "AF_UNIX", backlog=128)
+
+
+def say(connection, *words):
+    """Send numbers: `send` takes ten times as long, as it prepares for anything."""
+    connection.send_bytes(pickle.dumps(words))
 
 
 class Hub:
@@ -251,6 +267,7 @@ class Hub:
         step, known = None, self.connections.get(worker) is connection
         with suppress(EOFError, OSError):
             step, times = connection.recv()
+            times = times and Times(*times)
         if step is None or not known:
             with suppress(OSError):
                 connection.send(None)  # somebody has taken its place
@@ -274,6 +291,7 @@ class Hub:
         for w in self.connections.keys() & set(workers):
             with suppress(OSError):  # of a worker that has died
                 self.wire.answer(self.connections[w], w, self.server.pull(w))
+        self.wire.answered()
 
 
 class MemoryWire:
@@ -305,20 +323,15 @@ class MemoryWire:
         else:
             row = self.store.hold(worker)
             share = self.store.share(worker, self.rows[worker])
-            connection.send((row, pulled.version, pulled.step, share))
+            say(connection, row, pulled.version, pulled.step, share)
+
+    def answered(self):
+        """Make what nobody was asked to."""
+        self.store.settle()
 
     def release(self, worker):
-        """Note that a worker neither makes nor reads a row now."""
-        self.store.give_up(worker)
+        """Note that a worker reads no row now."""
         self.store.release(worker)
-
-
-class MemoryHub(Hub):
-    """A hub that adds up what no worker does."""
-
-    def let_go(self, workers):
-        super().let_go(workers)
-        self.server.store.settle()
 
 
 class MemoryGate:
@@ -326,7 +339,7 @@ class MemoryGate:
 
     def __init__(self, keys, values, parts, num_workers):
         self.store = Chain(keys, values, num_workers)
-        self.hub = MemoryHub(Server(self.store, **parts), MemoryWire(self.store))
+        self.hub = Hub(Server(self.store, **parts), MemoryWire(self.store))
         self.hub.start()
 
     def address(self):
@@ -411,4 +424,4 @@ class SharedMemory:
 
     def push(self, step, times):
         """Say that the update is in its row."""
-        self.connection.send((step, times))
+        say(self.connection, step, times and tuple(times))

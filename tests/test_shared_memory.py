@@ -1,16 +1,18 @@
 """Tests of memory that processes share, and of servers that keep weights in it."""
 
 import os
+import pickle
 import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ps_helpers import table
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 from ps_helpers.server import Server
-from ps_helpers.shared_memory import Versions
+from ps_helpers.shared_memory import Chain, MemoryWire, Versions
 from ps_helpers.simulator import begin_at_once, judge
 from ps_helpers.table import Table, make_file
 
@@ -111,3 +113,94 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
         if not computing:
             break  # everybody waits, as in a round that needs more
     assert store.version == plain.store.version
+
+
+# Versions that workers make
+
+
+class Worker:
+    """What a worker of a `MemoryWire` does, one slice at a time."""
+
+    def __init__(self, store):
+        self.store, self.computing = store, False
+
+    def send_bytes(self, message):
+        row, self.version, self.step, share = pickle.loads(message)
+        source, updates, first = share or (None, (), self.store.table.num_slices)
+        self.row, self.sum, self.computing = row, (row, source, updates), True
+        self.left = list(range(self.store.table.num_slices))[first :: len(updates) or 1]
+
+    def may_add(self):
+        missing = self.store.table.missing
+        return self.left and not missing[self.sum[1], self.left[0]]
+
+    def add(self):
+        """Make a slice, and mark it."""
+        i = self.left.pop(0)
+        self.store.table.make(i, *self.sum)
+        self.store.table.missing[self.row, i] = 0
+
+    def die(self):
+        """Leave half a slice behind, where one is begun; be killed."""
+        if self.left:
+            here = slice(table.SLICE * self.left[0], table.SLICE * self.left[0] + 5)
+            self.store.table.numbers[self.row, here] = np.nan
+        self.computing = False
+
+
+@pytest.mark.parametrize("make", RULES.values(), ids=RULES)
+@settings(max_examples=30)
+@given(num_workers=st.integers(1, 5), seed=st.integers(0, 1000))
+def test_versions_made_by_slices_are_those_of_one_thread_whoever_dies(
+    make, num_workers, seed
+):
+    """Each makes a slice at any time; some die while they do, and come back."""
+    rng, shapes = np.random.default_rng(seed), [(3, 20), (41,)]
+    values = [np.zeros(shape, np.float32) for shape in shapes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "SLICE", 16)
+        store = Chain("ab", values, num_workers)
+        server, wire = Server(store, make(num_workers)), MemoryWire(store)
+        plain = judge(make(num_workers), values)
+        workers = [Worker(store) for _ in range(num_workers)]
+        versions = {0: values}  # what a row must hold when it is whole
+
+        def tell(go, same):
+            assert go == same
+            versions[plain.store.version] = plain.store.pull("ab")
+            for w in go:
+                wire.answer(workers[w], w, server.pull(w))
+            wire.answered()
+            assert store.row < store.num_versions
+
+        for w in range(num_workers):
+            wire.rows[w] = store.num_versions + w
+            tell(server.join(w), plain.join(w))
+        for _ in range(300):
+            w = int(rng.integers(num_workers))
+            worker = workers[w]
+            if not worker.computing:
+                continue
+            if rng.random() < 0.03:
+                worker.die()
+                wire.release(w)
+                tell(server.join(w), plain.join(w))
+            elif worker.may_add():
+                worker.add()
+            elif not store.table.missing[worker.row].any():
+                for place, right in zip(
+                    store.table.views[worker.row], versions[worker.version], strict=True
+                ):
+                    np.testing.assert_array_equal(place, right)
+                worker.computing = False
+                wire.release(w)
+                update = wire.update_of(w)
+                for part in update:
+                    part[...] = rng.normal(size=part.shape)
+                copies = [part.copy() for part in update]
+                go = plain.push(w, worker.step, copies, times=None)
+                tell(server.push(w, worker.step, update, times=None), go)
+            if rng.random() < 0.02:  # the driver asks, or a checkpoint is made
+                for key, right in zip("ab", plain.store.pull("ab"), strict=True):
+                    np.testing.assert_array_equal(store.weights[key], right)
+        assert store.version == plain.store.version
