@@ -106,23 +106,23 @@ class Chain(Versions):
     and begin with a slice as soon as the version before has it: so several versions
     are made at once, and none waits for a whole one.
 
-    It needs no lock, and nothing is lost with a worker that dies while it adds. A
-    slice is a function of rows that stay as they are until it is made: the source is
-    held, and the updates belong to workers that have not gone on. So `finish` makes
-    what a dead worker has not, or makes again what it had begun. One mark a slice,
-    set by the one worker whose share it is when its numbers are there, says which.
+    It needs no lock, and nothing is lost with a worker that dies while it adds. A slice
+    is a function of rows that stay as they are until its whole row is made: the source
+    is held, and those whose updates it takes wait for that row. So what a dead worker
+    has not made, or had begun, is made by the server. Only who has a share in a row
+    writes it, and sets one mark a slice when its numbers are there.
     """
 
     def __init__(self, keys, values, num_workers):
         super().__init__(keys, values, num_workers)
         self.sums = {}  # row -> its `Sum`, while slices of it are missing
+        self.alone = self.table.num_slices == 1  # too small to share
         self.row_of = {id(views): row for row, views in enumerate(self.table.views)}
 
     @property
     def weights(self):
         """Return the newest weights, whole."""
-        self.make_missing(self.row)
-        return super().weights
+        return self.by_key[self.whole_row()]
 
     @recorded
     def book(self, updates):
@@ -134,16 +134,21 @@ class Chain(Versions):
         for row in [row for row in self.sums if not self.table.missing[row].any()]:
             del self.sums[row]
             del self.reading["source of", row]
-        if None in rows or self.table.num_slices == 1:
-            self.make_missing(self.row)
+        self.alone |= None in rows
+        if self.alone:
+            self.row = self.whole_row()
             return False
-        taken = {self.row, *self.reading.values()}
-        free = next(row for row in range(len(taken) + 1) if row not in taken)
+        free = self.free_row()
         self.table.missing[free] = 1
         self.sums[free] = Sum(self.row, rows, {})
         self.reading["source of", free] = self.row
         self.row, self.version = free, self.version + 1
         return True
+
+    def free_row(self):
+        """Return a row that nobody reads."""
+        taken = {self.row, *self.reading.values()}
+        return next(row for row in range(self.num_versions) if row not in taken)
 
     def share(self, worker, update):
         """Let a worker make its part of the newest version; return what that takes.
@@ -162,8 +167,7 @@ class Chain(Versions):
     def settle(self):
         """Make what nobody has been asked to: of who waits, has left or died."""
         if found := self.sums.get(self.row):
-            unasked = set(range(len(found.updates))) - {*found.shares.values()}
-            for first in unasked:
+            for first in set(range(len(found.updates))) - {*found.shares.values()}:
                 self.finish(self.row, first)
 
     def release(self, reader):
@@ -175,23 +179,38 @@ class Chain(Versions):
 
     def finish(self, row, first):
         """Make what is missing of a share, which nobody else makes now."""
-        missing = self.table.missing[row]
-        share = slice(first, None, len(self.sums[row].updates))
-        if missing[share].any():
-            self.make_missing(row, share)
-            missing[share] = 0
-
-    def make_missing(self, row, share=slice(None)):
-        """Make the missing slices of a row, and of the rows before what that takes.
-
-        Their workers may be at it as well: both write the same numbers. The marks are
-        theirs, for until then they read the source.
-        """
-        for i in np.arange(self.table.num_slices)[share]:
+        source, updates, _ = self.sums[row]
+        for i in range(first, self.table.num_slices, len(updates)):
             if self.table.missing[row, i]:
-                found = self.sums[row]
-                self.make_missing(found.source, slice(i, i + 1))
-                self.table.make(i, row, found.source, found.updates)
+                into = self.table.slice_of(row, i)
+                self.table.make(i, into, self.slice_of(source, i), updates)
+                self.table.missing[row, i] = 0
+
+    def slice_of(self, row, i):
+        """Return slice i of a row, or a copy where its worker is still to make it.
+
+        It waits for nobody: that worker may have died, too. If the mark is still there
+        after the copy was made, all was there that it was made of.
+        """
+        if self.table.missing[row, i]:
+            source, updates, _ = self.sums[row]
+            copy = np.empty_like(self.table.slice_of(row, i))
+            self.table.make(i, copy, self.slice_of(source, i), updates)
+            if self.table.missing[row, i]:
+                return copy
+        return self.table.slice_of(row, i)
+
+    def whole_row(self):
+        """Return a row that has all of the newest weights, also while they are made."""
+        if not self.table.missing[self.row].any():
+            return self.row
+        if not self.sums[self.row].shares:
+            self.settle()
+            return self.row
+        row = self.free_row()
+        for i in range(self.table.num_slices):
+            self.table.slice_of(row, i)[...] = self.slice_of(self.row, i)
+        return row
 
 
 def listen():
@@ -361,9 +380,9 @@ class MemoryGate:
         if self.hub.error:
             raise self.hub.error
         with self.hub.lock:
-            self.store.make_missing(self.store.row)
-            report, _ = self.hub.server.report(start), self.store.hold("the driver")
-        weights = [array.copy() for array in report.weights]
+            report, row = self.hub.server.report(start), self.store.whole_row()
+            self.store.reading["the driver"] = row
+        weights = [array.copy() for array in self.store.table.views[row]]
         with self.hub.lock:
             self.store.release("the driver")
         return report._replace(weights=weights)
@@ -408,7 +427,8 @@ class SharedMemory:
             source, updates, first = share
             for i in range(first, self.table.num_slices, len(updates)):
                 self.wait_for(missing[source, i : i + 1])
-                self.table.make(i, row, source, updates)
+                into, old = (self.table.slice_of(place, i) for place in (row, source))
+                self.table.make(i, into, old, updates)
                 missing[row, i] = 0
         self.wait_for(missing[row])
         return Pulled(self.rows[row], version, step)

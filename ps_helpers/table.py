@@ -76,20 +76,19 @@ class Slices(Table):
         self.missing = self.rows[:, length : length + self.num_slices]
         self.scratch = np.empty(SLICE, np.float32)
 
-    def make(self, i, row, source, updates):
-        """Write slice i of a row: that of the source plus the mean of updates.
+    def slice_of(self, row, i):
+        """Return the numbers of slice i of a row."""
+        return self.numbers[row, i * SLICE : (i + 1) * SLICE]
 
-        These are numbers of rows. Nothing but the result is ever written there, so
-        two processes may do it at once.
-        """
-        here = slice(i * SLICE, (i + 1) * SLICE)
-        change, *others = (self.numbers[update, here] for update in updates)
+    def make(self, i, into, source, updates):
+        """Write a source plus the mean of slice i of updates, which are rows."""
+        change, *others = (self.slice_of(update, i) for update in updates)
         if others:
             change = np.add(change, others[0], out=self.scratch[: len(change)])
             for update in others[1:]:
                 change += update
             change /= len(updates)
-        np.add(self.numbers[source, here], change, out=self.numbers[row, here])
+        np.add(source, change, out=into)
 
 
 def with_marks(shapes):

@@ -137,14 +137,15 @@ class Worker:
     def add(self):
         """Make a slice, and mark it."""
         i = self.left.pop(0)
-        self.store.table.make(i, *self.sum)
+        row, source, updates = self.sum
+        into, old = (self.store.table.slice_of(place, i) for place in (row, source))
+        self.store.table.make(i, into, old, updates)
         self.store.table.missing[self.row, i] = 0
 
     def die(self):
         """Leave half a slice behind, where one is begun; be killed."""
         if self.left:
-            here = slice(table.SLICE * self.left[0], table.SLICE * self.left[0] + 5)
-            self.store.table.numbers[self.row, here] = np.nan
+            self.store.table.slice_of(self.row, self.left[0])[:5] = np.nan
         self.computing = False
 
 
