@@ -1,8 +1,11 @@
 """Tests of memory that processes share, and of servers that keep weights in it."""
 
+import multiprocessing
 import os
 import pickle
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +15,13 @@ from hypothesis import strategies as st
 from ps_helpers import table
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 from ps_helpers.server import Server
-from ps_helpers.shared_memory import Chain, MemoryWire, Versions
+from ps_helpers.shared_memory import (
+    Chain,
+    MemoryGate,
+    MemoryWire,
+    SharedMemory,
+    Versions,
+)
 from ps_helpers.simulator import begin_at_once, judge
 from ps_helpers.table import Table, make_file
 
@@ -205,3 +214,56 @@ def test_versions_made_by_slices_are_those_of_one_thread_whoever_dies(
                 for key, right in zip("ab", plain.store.pull("ab"), strict=True):
                     np.testing.assert_array_equal(store.weights[key], right)
         assert store.version == plain.store.version
+
+
+STEPS = 60_000  # that a worker may do: three slices of places for three workers
+
+
+def count_until_killed(address, worker, num_slices):
+    """Add 1 at each step's own place; be killed in the middle of some slice."""
+    make, left = table.Slices.make, iter(range(num_slices, -1, -1))
+
+    def make_or_die(self, i, into, *others):
+        if next(left) == 0:
+            into[:9] = np.nan
+            os.kill(os.getpid(), signal.SIGKILL)
+        make(self, i, into, *others)
+
+    table.Slices.make = make_or_die
+    it = SharedMemory(address, worker, np.asarray)
+    while pulled := it.pull():
+        it.update[0][...] = 0
+        it.update[0][worker, pulled.step] = 1
+        it.push(pulled.step, None)
+
+
+@pytest.mark.parametrize("rule", [Asynchronous, lambda: Synchronous(3)])
+def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(rule):
+    """Real processes die some dozen times; each step counts once."""
+    parts = {"rule": rule(), "quorum": 3}
+    gate = MemoryGate(["w"], [np.zeros((3, STEPS), np.float32)], parts, 3)
+    rng, processes = np.random.default_rng(0), {}
+    fork, deadline, deaths = multiprocessing.get_context("fork"), time.time() + 60, 0
+    while deaths < 20 and time.time() < deadline:
+        for worker in range(3):
+            if worker in processes and processes[worker].is_alive():
+                continue
+            deaths += worker in processes
+            arguments = gate.address(), worker, int(rng.integers(3, 60))
+            processes[worker] = fork.Process(target=count_until_killed, args=arguments)
+            processes[worker].start()
+        gate.report()
+        time.sleep(0.005)
+    for process in processes.values():
+        process.kill()
+        process.join()
+    time.sleep(0.1)  # the server hears of it
+    report, share = gate.report(), 1 if rule is Asynchronous else 1 / 3
+    waiting = [1 - (w in report.computing) for w in range(3)]  # in a round that is open
+    done = np.array([report.steps[w] for w in range(3)])
+    if rule is not Asynchronous:
+        done -= waiting
+    counted = report.weights[0] / np.float32(share)
+    expected = np.arange(STEPS) < done[:, None]
+    np.testing.assert_allclose(counted, expected, rtol=1e-6)
+    assert deaths >= 20 and done.min() > 0
