@@ -2,9 +2,11 @@
 
 A push and a pull carry no arrays here. A worker writes its update into a row of a
 table that all processes have in their memory, and tells the server that it is there;
-the server adds it to the newest weights, writes the sum into a row that nobody reads,
-and tells the worker which row that is. So a version of the weights never changes while
-somebody computes with it. Notebook 06 builds this.
+the server judges it, and names a row that nobody reads. There the worker writes the
+newest weights plus the update, slice by slice, and computes with them. So a version of
+the weights never changes while somebody computes with it, and no thread has to add up
+what all have pushed. Notebook 06 builds it with one that does, which still serves
+optimizers and small weights.
 """
 
 import os
