@@ -35,8 +35,7 @@ class Server:
     ):
         self.store, self.rule, self.optimizer = store, rule, optimizer
         self.num_updates, self.quorum, self.keeper = num_updates, quorum, keeper
-        self.like = dict(store.weights)  # for shapes and dtypes
-        self.keys, self.ledger = list(self.like), Ledger()
+        self.keys, self.ledger = list(store.weights), Ledger()
         self.pending = {}  # worker -> its update, until it is applied or dropped
         self.ready = []  # who may go on, and is not needed now
         self.sums = None  # arrays of the server's own, for means
@@ -72,7 +71,7 @@ class Server:
         """
         if not self.ledger.is_new(worker, step):  # its answer was lost: once more
             return [] if worker in self.ledger.waiting else [worker]
-        require_fit(self.like, self.keys, update)
+        require_fit(self.store.weights, self.keys, update)
         staleness = self.store.version - self.ledger.held[worker]
         factor = self.rule.factor(staleness)
         if factor != 1:
@@ -195,6 +194,8 @@ class Server:
         """
         if self.pending:
             raise RuntimeError("take the state right after an update, not in a round")
+        if hasattr(self.store, "book"):
+            self.store.make_whole()
         state = {
             "weights": dict(self.store.weights),
             "version": self.store.version,

@@ -121,11 +121,6 @@ class Chain(Versions):
         self.alone = self.table.num_slices == 1  # too small to share
         self.row_of = {id(views): row for row, views in enumerate(self.table.views)}
 
-    @property
-    def weights(self):
-        """Return the newest weights, whole."""
-        return self.by_key[self.whole_row()]
-
     @recorded
     def book(self, updates):
         """Note that the newest weights grow by the mean of updates, which are rows.
@@ -138,7 +133,7 @@ class Chain(Versions):
             del self.reading["source of", row]
         self.alone |= None in rows
         if self.alone:
-            self.row = self.whole_row()
+            self.make_whole()
             return False
         free = self.free_row()
         self.table.missing[free] = 1
@@ -201,6 +196,10 @@ class Chain(Versions):
             if self.table.missing[row, i]:
                 return copy
         return self.table.slice_of(row, i)
+
+    def make_whole(self):
+        """Let nothing be missing of the newest weights, whoever makes them."""
+        self.row = self.whole_row()
 
     def whole_row(self):
         """Return a row that has all of the newest weights, also while they are made."""
