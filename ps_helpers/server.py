@@ -101,10 +101,7 @@ class Server:
     def settle(self, apply, go):
         """Make one update of these workers', and let workers go on from there."""
         if apply:
-            update = self.mean([self.pending.pop(w) for w in apply])
-            if self.optimizer:  # then what is pushed are gradients
-                update = self.optimizer.updates(update)
-            self.store.push(self.keys, update)
+            self.add([self.pending.pop(w) for w in apply])
         ready, self.ready, go_on = dict.fromkeys([*self.ready, *go]), [], []
         for w in ready:
             self.pending.pop(w, None)  # dropped
@@ -121,6 +118,16 @@ class Server:
         for w in set(apply) & self.ledger.left:
             go_on += self.settle(*self.rule.leave(w))
         return go_on
+
+    def add(self, updates):
+        """Push the mean of updates, or let the store add it up where it can."""
+        if not self.optimizer and hasattr(self.store, "book"):
+            if self.store.book(updates):
+                return
+        update = self.mean(updates)
+        if self.optimizer:  # then what is pushed are gradients
+            update = self.optimizer.updates(update)
+        self.store.push(self.keys, update)
 
     def lacks_updates(self):
         """Return whether more updates are needed than are under way."""
@@ -187,6 +194,8 @@ class Server:
         """
         if self.pending:
             raise RuntimeError("take the state right after an update, not in a round")
+        if hasattr(self.store, "book"):
+            self.store.make_whole()
         state = {
             "weights": dict(self.store.weights),
             "version": self.store.version,

@@ -2,13 +2,17 @@
 
 A push and a pull carry no arrays here. A worker writes its update into a row of a
 table that all processes have in their memory, and tells the server that it is there;
-the server adds it to the newest weights, writes the sum into a row that nobody reads,
-and tells the worker which row that is. So a version of the weights never changes while
-somebody computes with it. Notebook 06 builds this.
+the server judges it, and names a row that nobody reads. There the worker writes the
+newest weights plus the update, slice by slice, and computes with them. So a version of
+the weights never changes while somebody computes with it, and no thread has to add up
+what all have pushed. Notebook 06 builds it with one that does, which still serves
+optimizers and small weights.
 """
 
 import os
+import pickle
 import secrets
+import select
 import selectors
 import sys
 import threading
@@ -16,12 +20,15 @@ import time
 from contextlib import suppress
 from multiprocessing import connection as mp
 from multiprocessing.reduction import recv_handle, send_handle
+from typing import NamedTuple
 
 import numpy as np
 
-from ps_helpers.records import Pulled, recorded
+from ps_helpers.records import Pulled, Times, recorded
 from ps_helpers.server import Server
-from ps_helpers.table import Table, make_file
+from ps_helpers.table import Slices, make_file, with_marks
+
+SPINS = 100  # how often a worker looks at once before it sleeps
 
 
 class Versions:
@@ -39,8 +46,8 @@ class Versions:
         shapes = [value.shape for value in values]
         self.num_versions = num_workers + 3  # the driver reads too
         num_rows = self.num_versions + num_workers
-        file = make_file(num_rows, shapes)
-        self.table, self.keys = Table(shapes, num_rows, file), list(keys)
+        file = make_file(num_rows, with_marks(shapes))
+        self.table, self.keys = Slices(shapes, num_rows, file), list(keys)
         for place, value in zip(self.table.views[0], values, strict=True):
             place[...] = value
         views = self.table.views
@@ -76,8 +83,135 @@ class Versions:
         """Note that a reader is done with its row."""
         self.reading.pop(reader, None)
 
+    def share(self, worker, update):
+        """Return what a worker is to make of its row: nothing, it is all there."""
+
+    def settle(self):
+        """Make what no worker makes of the newest row: nothing is missing."""
+
     def recorded_calls(self):  # for the timeline
         return list(self.calls)
+
+
+class Sum(NamedTuple):
+    """A version of the weights that workers make: which rows it is the sum of."""
+
+    source: int  # the row of the version before
+    updates: tuple  # rows; what is added is their mean
+    shares: dict  # worker -> which slices it makes: from this one on, every n-th
+
+
+class Chain(Versions):
+    """Versions that workers make themselves, each from the one before.
+
+    A push only books a `Sum`. Its workers make it when they are let go, slice by slice,
+    and begin with a slice as soon as the version before has it: so several versions
+    are made at once, and none waits for a whole one.
+
+    It needs no lock, and nothing is lost with a worker that dies while it adds. A slice
+    is a function of rows that stay as they are until its whole row is made: the source
+    is held, and those whose updates it takes wait for that row. So what a dead worker
+    has not made, or had begun, is made by the server. Only who has a share in a row
+    writes it, and sets one mark a slice when its numbers are there.
+    """
+
+    def __init__(self, keys, values, num_workers):
+        super().__init__(keys, values, num_workers)
+        self.sums = {}  # row -> its `Sum`, while slices of it are missing
+        self.alone = self.table.num_slices == 1  # too small to share
+        self.row_of = {id(views): row for row, views in enumerate(self.table.views)}
+
+    @recorded
+    def book(self, updates):
+        """Note that the newest weights grow by the mean of updates, which are rows.
+
+        Returns whether they are: other updates must be pushed.
+        """
+        rows = tuple(self.row_of.get(id(update)) for update in updates)
+        for row in [row for row in self.sums if not self.table.missing[row].any()]:
+            del self.sums[row]
+            del self.reading["source of", row]
+        self.alone |= None in rows
+        if self.alone:
+            self.make_whole()
+            return False
+        free = self.free_row()
+        self.table.missing[free] = 1
+        self.sums[free] = Sum(self.row, rows, {})
+        self.reading["source of", free] = self.row
+        self.row, self.version = free, self.version + 1
+        return True
+
+    def free_row(self):
+        """Return a row that nobody reads."""
+        taken = {self.row, *self.reading.values()}
+        return next(row for row in range(self.num_versions) if row not in taken)
+
+    def share(self, worker, update):
+        """Let a worker make its part of the newest version; return what that takes.
+
+        None where nothing of it is missing.
+        """
+        found = self.sums.get(self.row)
+        if found is None or update not in found.updates:
+            return None
+        first = found.updates.index(update)
+        if not self.table.missing[self.row, first :: len(found.updates)].any():
+            return None
+        found.shares[worker] = first
+        return found.source, found.updates, first
+
+    def settle(self):
+        """Make what nobody has been asked to: of who waits, has left or died."""
+        if found := self.sums.get(self.row):
+            for first in set(range(len(found.updates))) - {*found.shares.values()}:
+                self.finish(self.row, first)
+
+    def release(self, reader):
+        """Note that a reader is done with its row; make what it has not, if it died."""
+        for row, found in self.sums.items():
+            if reader in found.shares:
+                self.finish(row, found.shares[reader])
+        super().release(reader)
+
+    def finish(self, row, first):
+        """Make what is missing of a share, which nobody else makes now."""
+        source, updates, _ = self.sums[row]
+        for i in range(first, self.table.num_slices, len(updates)):
+            if self.table.missing[row, i]:
+                into = self.table.slice_of(row, i)
+                self.table.make(i, into, self.slice_of(source, i), updates)
+                self.table.missing[row, i] = 0
+
+    def slice_of(self, row, i):
+        """Return slice i of a row, or a copy where its worker is still to make it.
+
+        It waits for nobody: that worker may have died, too. If the mark is still there
+        after the copy was made, all was there that it was made of.
+        """
+        if self.table.missing[row, i]:
+            source, updates, _ = self.sums[row]
+            copy = np.empty_like(self.table.slice_of(row, i))
+            self.table.make(i, copy, self.slice_of(source, i), updates)
+            if self.table.missing[row, i]:
+                return copy
+        return self.table.slice_of(row, i)
+
+    def make_whole(self):
+        """Let nothing be missing of the newest weights, whoever makes them."""
+        self.row = self.whole_row()
+
+    def whole_row(self):
+        """Return a row that has all of the newest weights, also while they are made."""
+        if not self.table.missing[self.row].any():
+            return self.row
+        if not self.sums[self.row].shares:
+            self.settle()
+            return self.row
+        row = self.free_row()
+        for i in range(self.table.num_slices):
+            self.table.slice_of(row, i)[...] = self.slice_of(self.row, i)
+        return row
 
 
 def listen():
@@ -87,6 +221,11 @@ def listen():
     """
     name = f"\0ps_helpers-{secrets.token_hex(16)}" if sys.platform == "linux" else None
     return mp.Listener(name, "AF_UNIX", backlog=128)
+
+
+def say(connection, *words):
+    """Send numbers: `send` takes ten times as long, as it prepares for anything."""
+    connection.send_bytes(pickle.dumps(words))
 
 
 class Hub:
@@ -148,6 +287,7 @@ class Hub:
         step, known = None, self.connections.get(worker) is connection
         with suppress(EOFError, OSError):
             step, times = connection.recv()
+            times = times and Times(*times)
         if step is None or not known:
             with suppress(OSError):
                 connection.send(None)  # somebody has taken its place
@@ -171,6 +311,7 @@ class Hub:
         for w in self.connections.keys() & set(workers):
             with suppress(OSError):  # of a worker that has died
                 self.wire.answer(self.connections[w], w, self.server.pull(w))
+        self.wire.answered()
 
 
 class MemoryWire:
@@ -181,6 +322,7 @@ class MemoryWire:
 
     def welcome(self, connection, worker):
         """Hand a worker the table, and a row for its updates."""
+        self.release(worker)  # of who was here before
         table = self.store.table
         row = self.store.num_versions + len(self.rows)
         if worker not in self.rows and row == len(table.rows):
@@ -188,7 +330,7 @@ class MemoryWire:
             raise EOFError(f"no row is left for the updates of worker {worker}")
         row = self.rows.setdefault(worker, row)
         send_handle(connection, table.file.fileno(), None)
-        connection.send((table.shapes, len(table.rows), row))
+        connection.send((table.shapes[:-1], len(table.rows), row))
 
     def update_of(self, worker):
         """Return the arrays in the row of a worker."""
@@ -200,7 +342,12 @@ class MemoryWire:
             connection.send(None)
         else:
             row = self.store.hold(worker)
-            connection.send((row, pulled.version, pulled.step))
+            share = self.store.share(worker, self.rows[worker])
+            say(connection, row, pulled.version, pulled.step, share)
+
+    def answered(self):
+        """Make what nobody was asked to."""
+        self.store.settle()
 
     def release(self, worker):
         """Note that a worker reads no row now."""
@@ -211,7 +358,7 @@ class MemoryGate:
     """A server's door on this machine: as `Gate`, for workers that share its memory."""
 
     def __init__(self, keys, values, parts, num_workers):
-        self.store = Versions(keys, values, num_workers)
+        self.store = Chain(keys, values, num_workers)
         self.hub = Hub(Server(self.store, **parts), MemoryWire(self.store))
         self.hub.start()
 
@@ -234,8 +381,9 @@ class MemoryGate:
         if self.hub.error:
             raise self.hub.error
         with self.hub.lock:
-            report, _ = self.hub.server.report(start), self.store.hold("the driver")
-        weights = [array.copy() for array in report.weights]
+            report, row = self.hub.server.report(start), self.store.whole_row()
+            self.store.reading["the driver"] = row
+        weights = [array.copy() for array in self.store.table.views[row]]
         with self.hub.lock:
             self.store.release("the driver")
         return report._replace(weights=weights)
@@ -255,12 +403,17 @@ class SharedMemory:
         self.connection.send(worker)
         file = os.fdopen(recv_handle(self.connection), "r+b")
         shapes, num_rows, row = self.connection.recv()
-        views = Table(shapes, num_rows, file).views
-        self.update = views[row]
-        self.rows = [list(map(borrow, arrays)) for arrays in views[:row]]
+        self.table = Slices(shapes, num_rows, file)
+        self.update = self.table.views[row]
+        self.rows = [list(map(borrow, arrays)) for arrays in self.table.views[:row]]
+        self.hung_up = select.poll()
+        self.hung_up.register(self.connection, 0)  # tells of the server's end alone
 
     def pull(self):
-        """Return the row that the server names; None when training is over."""
+        """Return the row that the server names; None when training is over.
+
+        A part of it, as the server says, is made here, the others by other workers.
+        """
         try:
             answer = self.connection.recv()
         except (EOFError, OSError):
@@ -269,9 +422,27 @@ class SharedMemory:
             raise answer
         if answer is None:
             return None
-        row, version, step = answer
+        row, version, step, share = answer
+        missing = self.table.missing
+        if share:
+            source, updates, first = share
+            for i in range(first, self.table.num_slices, len(updates)):
+                self.wait_for(missing[source, i : i + 1])
+                into, old = (self.table.slice_of(place, i) for place in (row, source))
+                self.table.make(i, into, old, updates)
+                missing[row, i] = 0
+        self.wait_for(missing[row])
         return Pulled(self.rows[row], version, step)
+
+    def wait_for(self, missing):
+        """Wait until slices are there: others are at it, or the server for the dead."""
+        tries = 0
+        while missing.any():
+            tries += 1
+            os.sched_yield()
+            if tries > SPINS and self.hung_up.poll(1):  # a millisecond
+                raise RuntimeError("the server has gone")
 
     def push(self, step, times):
         """Say that the update is in its row."""
-        self.connection.send((step, times))
+        say(self.connection, step, times and tuple(times))

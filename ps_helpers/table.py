@@ -9,6 +9,7 @@ import tempfile
 import numpy as np
 
 ALIGNED = 16  # float32 numbers: TensorFlow borrows arrays that begin at 64 bytes
+SLICE = 65_536  # float32 numbers: a few slices fit into a core's own cache
 
 
 def places(shapes):
@@ -58,3 +59,38 @@ def make_file(num_rows, shapes):
         f"{size / 1e6:.0f} MB for weights and updates fit neither in /dev/shm nor in "
         "the folder for temporary files: start fewer workers."
     )
+
+
+class Slices(Table):
+    """A table of rows that several processes make at once, slice by slice.
+
+    ``missing`` says of each slice of each row whether it is yet to be made.
+    """
+
+    def __init__(self, shapes, num_rows, file=None):
+        length = int(places(shapes)[-1])
+        super().__init__(with_marks(shapes), num_rows, file)
+        self.num_slices = -(-length // SLICE)
+        self.views = [arrays[:-1] for arrays in self.views]
+        self.numbers = self.rows[:, :length]
+        self.missing = self.rows[:, length : length + self.num_slices]
+        self.scratch = np.empty(SLICE, np.float32)
+
+    def slice_of(self, row, i):
+        """Return the numbers of slice i of a row."""
+        return self.numbers[row, i * SLICE : (i + 1) * SLICE]
+
+    def make(self, i, into, source, updates):
+        """Write a source plus the mean of slice i of updates, which are rows."""
+        change, *others = (self.slice_of(update, i) for update in updates)
+        if others:
+            change = np.add(change, others[0], out=self.scratch[: len(change)])
+            for update in others[1:]:
+                change += update
+            change /= len(updates)
+        np.add(source, change, out=into)
+
+
+def with_marks(shapes):
+    """Return the shapes of a row of `Slices`, which ends with a mark a slice."""
+    return [*shapes, (-(-int(places(shapes)[-1]) // SLICE),)]

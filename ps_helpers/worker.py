@@ -45,7 +45,9 @@ class Learner:
         if local_steps == 1:
             gradient = self.gradient(pulled.weights, pulled.step)
             for part, place in zip(gradient, into, strict=True):
-                np.multiply(memoryview(part), scale, out=place)
+                if not isinstance(part, np.ndarray):
+                    part = memoryview(part)  # a tensor's numbers, not copied
+                np.multiply(part, scale, out=place)
             return
         for place, weight in zip(self.own, pulled.weights, strict=True):
             np.copyto(place, memoryview(weight))
