@@ -64,7 +64,8 @@ def make_file(num_rows, shapes):
 class Slices(Table):
     """A table of rows that several processes make at once, slice by slice.
 
-    ``missing`` says of each slice of each row whether it is yet to be made.
+    ``missing`` says of each slice of each row whether it is yet to be made: a mark is
+    written after the numbers, and on x86, where this was tried, seen after them.
     """
 
     def __init__(self, shapes, num_rows, file=None):

@@ -43,7 +43,8 @@ def gradient(weights, x, y):
     gradient = []
     for W, layer_input in zip(weights[-2::-2], reversed(inputs), strict=True):
         gradient = [layer_input.T @ error, error.sum(axis=0), *gradient]
-        error = (error @ W.T) * (layer_input > 0)  # back through the ReLU
+        if layer_input is not x:  # before it nothing learns
+            error = (error @ W.T) * (layer_input > 0)  # back through the ReLU
     return gradient
 
 
