@@ -16,7 +16,7 @@ train: .venv/installed  ## train with four workers, e.g. make train ARGS=--help
 	$(PY) -m ps_helpers.parameter_server --num-workers=4 $(ARGS)
 
 # More than cores: much of the time they wait, for Ray to start and for stragglers.
-THREE_FILES_AT_ONCE = -n 3 --dist loadfile
+THREE_FILES_AT_ONCE = -n 3 --dist loadfile --max-worker-restart=0
 
 test: .venv/installed  ## run all tests and compare all notebooks, e.g. ARGS=tests
 	$(PY) -m pytest $(THREE_FILES_AT_ONCE) $(ARGS)

@@ -256,7 +256,8 @@ class Team:
                     self.take_off_finished(max(pause, 4 * took))
                     asked = time.monotonic()
                     report = self.report()
-                    took = time.monotonic() - asked  # over a slow link, long
+                    # Over a slow link, long; at first servers have to start.
+                    took = time.monotonic() - asked if report.version else 0
                     self.let_go_of_late(report)
                 except ServerLost as error:
                     last, moved = self.recover(error), time.time()

@@ -312,7 +312,7 @@ def pull_all(answer, calls):
 
 @exercise_on_ray
 def measure(answer, calls):
-    times = {"push": [10, 190, 600, 150, 60], "pull": [5, 60, 5, 400, 200]}
+    times = {"push": [10, 180, 700, 150, 60], "pull": [5, 60, 5, 400, 200]}
     time_calls(answer, calls, "W", np.float32([1.5, -2, 0]), times)
     times = {"push": [20, 5, 60, 20, 5, 20, 5], "pull": [5, 5, 30, 5, 5, 5, 40]}
     time_calls(answer, Calls(), "b2", np.ones((2, 2)) / 3, times)

@@ -100,6 +100,9 @@ def stop():
     try:
         if ray.is_initialized():
             ray.shutdown()
+            if main:  # Ray leaves the system's own answer to it: to end at once
+                old = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
+                signal.signal(signal.SIGTERM, old)
         door.close_handles()
         processes.end_ray_processes(lambda mark: mark.startswith(f"{os.getpid()}:"))
         while _folders:
