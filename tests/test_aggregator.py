@@ -6,20 +6,25 @@ import tempfile
 import time
 from collections import Counter
 
-import numpy as np
 import psutil
 import pytest
 import ray
+from test_training import (
+    BATCH,
+    MLP,
+    SEED,
+    WEIGHTS,
+    WORKERS,
+    assert_close,
+    large_batches,
+)
 
-from ps_helpers.lab import data, model, session
+from ps_helpers.lab import data, session
 from ps_helpers.parameter_server import worker_task
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team, cpus_of_nodes, spread_over
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
-WORKERS, SEED, BATCH = 4, 5, 16
-MLP = model.load("mlp", "numpy")
-WEIGHTS = dict(zip(MLP.keys, MLP.initial_weights(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -73,25 +78,6 @@ def follow(team):
     return report, log
 
 
-def serial(digits, num_rounds):
-    """Return what rounds must lead to: weights after so many large batches."""
-    shards, weights = data.shards(*digits[:2], WORKERS), list(WEIGHTS.values())
-    for step in range(num_rounds):
-        batches = [
-            data.draw_batch(shard, BATCH, [SEED, worker, step])
-            for worker, shard in enumerate(shards)
-        ]
-        x, y = map(np.concatenate, zip(*batches, strict=True))
-        gradient = MLP.gradient(weights, x, y)
-        weights = [w - 0.8 * g for w, g in zip(weights, gradient, strict=True)]
-    return weights
-
-
-def assert_close(weights, expected):
-    for weight, same in zip(weights, expected, strict=True):
-        np.testing.assert_allclose(weight, same, rtol=0, atol=1e-5)
-
-
 def test_rounds_over_nodes_are_training_with_large_batches(start, digits):
     """Also where a worker is killed on the way, and starts again in its place."""
     rounds = {"consistency": "sync", "learning_rate": 0.8}
@@ -103,7 +89,9 @@ def test_rounds_over_nodes_are_training_with_large_batches(start, digits):
             if num_servers == 2 and not team.events:
                 [task] = [t for t, w in team.running.items() if w == 1]
                 ray.cancel(task, force=True)
-        assert_close(report.weights, serial(digits, num_updates))
+        shards = data.shards(*digits[:2], WORKERS)
+        expected = large_batches(shards, num_updates)
+        assert_close(report.weights, expected, within=1e-5)
         assert len(team.aggregators) == len(set(team.node_of)) == 2
         assert [push.staleness for push in log] == [0] * num_updates * WORKERS
         steps = sorted(push[:2] for push in log)

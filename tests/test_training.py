@@ -87,6 +87,20 @@ def live(start, runs):
     return live
 
 
+def large_batches(shards, num_rounds):
+    """Return what rounds must lead to: weights after so many large batches."""
+    weights = list(WEIGHTS.values())
+    for step in range(num_rounds):
+        batches = [
+            data.draw_batch(shard, BATCH, [SEED, worker, step])
+            for worker, shard in enumerate(shards)
+        ]
+        x, y = map(np.concatenate, zip(*batches, strict=True))
+        gradient = MLP.gradient(weights, x, y)
+        weights = [w - 0.8 * g for w, g in zip(weights, gradient, strict=True)]
+    return weights
+
+
 def assert_close(weights, expected, within=1e-6):
     for weight, expected_weight in zip(weights, expected, strict=True):
         assert weight.dtype == np.float32
@@ -138,16 +152,9 @@ def test_asynchronous_workers_never_wait(live):
 
 @pytest.mark.parametrize("way", SEVERAL)
 def test_synchronous_training_is_training_with_large_batches(live, shards, way):
-    run, weights = live("sync", way), list(WEIGHTS.values())
-    for step in range(run.settings.num_updates):
-        batches = [
-            data.draw_batch(shard, BATCH, [SEED, worker, step])
-            for worker, shard in enumerate(shards)
-        ]
-        x, y = map(np.concatenate, zip(*batches, strict=True))
-        gradient = MLP.gradient(weights, x, y)
-        weights = [w - 0.8 * g for w, g in zip(weights, gradient, strict=True)]
-    assert_close(run.weights, weights, within=1e-5)
+    run = live("sync", way)
+    expected = large_batches(shards, run.settings.num_updates)
+    assert_close(run.weights, expected, within=1e-5)
     everyone = tuple(range(WORKERS))
     for i in range(0, len(run.log), WORKERS):
         pushes = run.log[i : i + WORKERS]

@@ -12,7 +12,6 @@ import threading
 from pathlib import Path
 
 import ray
-from ray._private.parameter import RayParams
 
 from ps_helpers.lab import door, machine, processes
 from ps_helpers.lab.door import SessionError
@@ -62,8 +61,7 @@ def start(
     """Start a Ray with room for some workers, or connect to one by its address.
 
     With ``num_nodes`` it has so many nodes, all of them processes of this machine and
-    each with a store of its own and CPUs for ``num_workers``; the driver is on the
-    first.
+    each with a store of its own and CPUs for ``num_workers``, the driver's first.
 
     A Ray that this process had before is stopped first, and one whose driver has
     died is cleared away. ``num_bytes`` is the size of the data, weights and rows that
@@ -152,6 +150,8 @@ def _add_nodes(count, num_cpus, size, options):
     They end as the rest of it does: by the mark in their environment.
     """
     for _ in range(count):  # one by one: together they take the same names of sockets
+        from ray._private.parameter import RayParams  # private: not for one node
+
         parameters = RayParams(
             gcs_address=ray.get_runtime_context().gcs_address,
             num_cpus=num_cpus,
