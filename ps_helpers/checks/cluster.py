@@ -29,12 +29,7 @@ GPUS = {
 }
 FREE = "all(free.get(r, 0) >= needs[r] for r in needs)"
 ALL = "all(has.get(r, 0) >= needs[r] for r in needs)"
-FREE_IN_ALL = (
-    "all(sum(f.get(r, 0) for _, f in nodes.values()) >= needs[r] for r in needs)"
-)
-ALL_IN_ALL = (
-    "all(sum(h.get(r, 0) for h, _ in nodes.values()) >= needs[r] for r in needs)"
-)
+IN_ALL = "all(sum(n[{}].get(r, 0) for n in nodes.values()) >= needs[r] for r in needs)"
 RETURN = "return now, later"
 
 
@@ -60,7 +55,7 @@ RETURN = "return now, later"
     returns=two_lists,
     mistakes={
         "an actor runs on one node: do not add up what several have": (
-            f"{FREE} → {FREE_IN_ALL} → {ALL} → {ALL_IN_ALL}"
+            f"{FREE} → {IN_ALL.format(1)} → {ALL} → {IN_ALL.format(0)}"
         ),
         "all of its needs count, not any one of them": (
             f"{FREE} → {FREE.replace('all(', 'any(')}"

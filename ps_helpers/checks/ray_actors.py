@@ -312,7 +312,8 @@ def pull_all(answer, calls):
 
 @exercise_on_ray
 def measure(answer, calls):
-    times = {"push": [10, 180, 700, 150, 60], "pull": [5, 60, 5, 400, 200]}
+    # Of these, the median, the mean, the extremes and the sums lie far apart.
+    times = {"push": [20, 350, 200, 1000, 5], "pull": [20, 100, 700, 200, 5]}
     time_calls(answer, calls, "W", np.float32([1.5, -2, 0]), times)
     times = {"push": [20, 5, 60, 20, 5, 20, 5], "pull": [5, 5, 30, 5, 5, 5, 40]}
     time_calls(answer, Calls(), "b2", np.ones((2, 2)) / 3, times)
@@ -368,20 +369,25 @@ def time_calls(answer, calls, key, value, milliseconds):
     require(waited, "wait for the answer with ray.get, then stop the clock")
     apart = (times[0] <= times[1]).all()
     require(apart, "ray.get each answer before the next call")
-    mixed = len(unlike) == 2 and all(swapped)
+    mixed = unlike and all(swapped)
     require(not mixed, "you swapped push and pull: a push takes longer here")
     for verb in unlike:
         found, median = seconds[verb], np.median(bounds[verb][0])
         unwaited = f"your clock leaves the waiting for {verb} out (process_time does)"
-        single = f"that is a single {verb}, or the shortest: take the median of all"
         require(found >= min(bounds[verb][0]), unwaited)
-        together = "that is push and pull together: a clock for each"
-        require(not looks_like(verb, "both"), together)
-        for statistic, reason in (
-            *[(np.min, single), (lambda t: t[0], single), (lambda t: t[-1], single)],
-            (np.max, f"that is the longest {verb}: take the median"),
-            (np.sum, "that is the time of all: take the median of one"),
-            (np.mean, "that is the mean; take the median, which no slow call moves"),
-        ):
-            require(not looks_like(verb, verb, statistic), reason)
+        single = f"that is a single {verb}, or the shortest: take the median of all"
+        reasons = [
+            *((verb, s, single) for s in (np.min, lambda t: t[0], lambda t: t[-1])),
+            (verb, np.max, f"that is the longest {verb}: take the median"),
+            (verb, np.sum, "that is the time of all: take the median of one"),
+            (verb, np.mean, "that is the mean: a slow call moves it, not the median"),
+            ("both", np.median, "that is push and pull together: a clock for each"),
+        ]
+        # A busy machine widens the bounds until several fit; the nearest one is meant.
+        near = {
+            abs(found - np.mean([statistic(t) for t in bounds[of]])): reason
+            for of, statistic, reason in reasons
+            if looks_like(verb, of, statistic)
+        }
+        require(not near, near and near[min(near)])
         raise NotYet(f"the median {verb} took {median:.2f} s, and yours {found:.2f}")
