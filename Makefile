@@ -26,7 +26,7 @@ weekly: .venv/installed  ## run both variants, the template and other random inp
 	$(PY) -m pytest $(THREE_FILES_AT_ONCE) --hypothesis-profile=weekly -m "" tests notebooks $(ARGS)
 
 bench: .venv/installed  ## compare with Ray's documentation; ARGS=--store fills in README
-	$(PY) -m pytest -s tests/benchmarks $(ARGS)
+	$(PY) -m pytest -s -o faulthandler_timeout=0 tests/benchmarks $(ARGS)
 
 soak: .venv/installed  ## kill at random for half an hour, e.g. ARGS=120 seconds
 	$(PY) tests/benchmarks/soak.py $(ARGS)
