@@ -52,7 +52,8 @@ def simulate(times, num_updates, needed=None, bound=None, costs=(0,) * 7, stays=
 
     ``times`` are seconds by worker and step, used over and over. The rule: rounds of
     ``needed`` pushes, whoever is late dropped; or a lead of at most ``bound`` steps;
-    else nobody waits. A link, and a processor, takes one part after the other; on a
+    else nobody waits. Workers that share an aggregator are one, with the times of their
+    slowest. A link, and a processor, takes one part after the other; on a
     shared link answers go first. Raises RuntimeError where all wait for somebody.
 
     ``stays`` has two seconds a worker: when it joins, and pulls, and when it is counted

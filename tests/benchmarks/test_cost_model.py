@@ -7,9 +7,10 @@ a busy machine could miss.
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "teacher"
-LAST = "06-20"  # the cell that prints the prices
+LAST = "06-20"  # the cell that fits the prices
 
 
 def test_three_prices_predict_pulls_to_15_percent(stop_ray_at_the_end):
@@ -18,4 +19,5 @@ def test_three_prices_predict_pulls_to_15_percent(stop_ray_at_the_end):
     for cell in cells[: [cell.id for cell in cells].index(LAST) + 1]:
         if cell.cell_type == "code" and "plots.show" not in cell.source:
             exec(compile(cell.source, cell.id, "exec"), names)
-    assert names["error"] <= 0.15
+    predicted = names["found"]["relative, three numbers"]
+    assert np.median(names["errors"](predicted)) <= 0.15
