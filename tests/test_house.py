@@ -17,6 +17,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 # What each module may import of ours; lab, checks and tools stand for all in them.
 IMPORTS = {
+    "compression": "",
     "records": "",
     "rules": "",
     "rows": "",
@@ -32,11 +33,11 @@ IMPORTS = {
     "simulator": "server store records rules",
     "gate": "server store",
     "shared_memory": "server store records table",
-    "sockets": "server store records table __version__",
+    "sockets": "server store records table compression __version__",
     "aggregator": "records shared_memory sockets",
     "endpoint": "records layout shared_memory sockets",
     "team": "gate shared_memory sockets aggregator endpoint layout records checkpoint",
-    "settings": "rules optimizers __version__",
+    "settings": "rules optimizers compression __version__",
     "training": "team records settings lab checkpoint __version__",
     "own_model": "endpoint settings team training worker lab",
     "parameter_server": "store records worker endpoint team settings training lab",
