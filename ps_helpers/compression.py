@@ -62,18 +62,18 @@ class Owing(Whole):
 
 
 class Half(Owing):
-    """Send float16: what is too large for it, in several messages; infinity as it is."""
+    """Send float16; what is too large for it, piece by piece, but infinity as it is."""
 
     def __init__(self, shapes):
         super().__init__(shapes)
         self.message = [np.empty(self.owed.shape, np.float16)]
 
     def settle(self):
-        [half] = self.message
+        [half], largest = self.message, np.finfo(np.float16).max
         np.copyto(half, self.owed, casting="same_kind")
-        if (over := np.isinf(half)).any():
-            over &= np.isfinite(self.owed)
-            half[over] = np.copysign(np.finfo(np.float16).max, self.owed[over])
+        if not np.abs(self.owed).max(initial=0) <= largest:  # or there is a NaN
+            over = np.isinf(half) & np.isfinite(self.owed)
+            half[over] = np.copysign(largest, self.owed[over])
         self.owed -= half
 
     def unpack(self, update):
