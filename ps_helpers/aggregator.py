@@ -23,7 +23,7 @@ class Sum(NamedTuple):
 
     row: int
     pushes: list  # (worker, step, times)
-    may_grow: bool
+    known: set  # the servers that have counted them before
 
 
 class Aggregator:
@@ -32,11 +32,15 @@ class Aggregator:
     ``places`` are those of a `SocketGate` for each server of the ``layout``. With
     ``in_rounds`` it sends when none of its workers computes any more, else whatever
     has gathered when the last sum is on its way. Where an optimizer needs each
-    gradient by itself, ``summed`` is False. Raises RuntimeError where a server cannot
-    be reached, MemoryError where memory is lacking.
+    gradient by itself, ``summed`` is False. To ``compress`` is a way of `compression`:
+    each server is owed its own part of what was left out, by this node and not by its
+    workers, who may die. Raises RuntimeError where a server cannot be reached,
+    MemoryError where memory is lacking.
     """
 
-    def __init__(self, places, layout, num_workers, in_rounds, summed=True):
+    def __init__(
+        self, places, layout, num_workers, in_rounds, summed=True, compress="none"
+    ):
         self.in_rounds, self.summed = in_rounds, summed
         empty = [np.zeros(shape, np.float32) for shape in layout.shapes.values()]
         self.store = Versions(layout.shapes, empty, num_workers)
@@ -47,9 +51,8 @@ class Aggregator:
         self.sums, self.joins, self.leaves = deque(), [], []
         self.least = {}  # who waits -> the step that it may go on with, or a later one
         self.go = {}  # worker -> for each server version and step, or None; home: None
-        self.alone = set()  # whose next step some servers have
         shapes = [list(part.values()) for part in layout.parts()]
-        self.lines = list(map(call, places, shapes))
+        self.lines = list(map(partial(call, compress=compress), places, shapes))
         self.own = [[np.empty_like(a) for a in part] for part in self.parts[0]]
         self.hub.start()
         for serve in (self.send, *(partial(self.hear, i) for i in range(len(places)))):
@@ -78,12 +81,14 @@ class Aggregator:
         if self.least.get(worker) == step + 1:
             return []  # it has come before
         row, views = self.hub.wire.rows[worker], self.store.table.views
-        may_grow = self.summed and worker not in self.alone
-        if may_grow and self.sums and self.sums[-1].may_grow:
+        told = enumerate(self.go[worker])
+        known = {server for server, it in told if it and it[1] > step}
+        alone = known or not self.summed
+        if not alone and self.sums and not self.sums[-1].known:
             for total, part in zip(views[self.sums[-1].row], update, strict=True):
                 total += part
         else:
-            self.sums.append(Sum(row, [], may_grow))
+            self.sums.append(Sum(row, [], known))
         self.sums[-1].pushes.append((worker, step, times))
         self.wait(worker, step + 1)
         return []
@@ -98,6 +103,7 @@ class Aggregator:
     def leave(self, worker):
         """Count a worker out, after what it has pushed."""
         with self.news:
+            self.go[worker], self.least[worker] = None, math.inf  # no push comes after
             self.leaves.append(worker)
             self.news.notify_all()
 
@@ -114,15 +120,15 @@ class Aggregator:
         with self.news:
             if not self.news.wait_for(self.is_due, 1):  # a worker may have died
                 return
-            parts, said = [()] * len(self.lines), words()
+            parts, said, known = [()] * len(self.lines), words(), ()
             if self.sums:
-                row, said["pushes"], _ = self.sums.popleft()
+                row, said["pushes"], known = self.sums.popleft()
                 parts = self.parts[row]
             if not self.sums:
                 said |= {"joins": self.joins, "leaves": self.leaves}
                 self.joins, self.leaves = [], []
-        for line, part in zip(self.lines, parts, strict=True):
-            line.say(said, part)
+        for i, (line, part) in enumerate(zip(self.lines, parts, strict=True)):
+            line.say(said, line.way.pack(part, i not in known) if part else ())
 
     def hear(self, server):
         """Take a server's answer; let those workers go on that all servers let."""
@@ -146,8 +152,6 @@ class Aggregator:
         elif known and known[1] >= self.least.get(worker, math.inf):
             self.go[worker][server] = known
             if all(self.go[worker]):
-                steps = {step for _, step in self.go[worker]}
-                (self.alone.add if len(steps) > 1 else self.alone.discard)(worker)
                 del self.least[worker]
                 return True
         return known is None and server == 0

@@ -11,6 +11,7 @@ from typing import get_args
 import numpy as np
 
 from ps_helpers import __version__
+from ps_helpers.compression import WAYS
 from ps_helpers.optimizers import Adam, Momentum
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 
@@ -46,6 +47,7 @@ learning_rate    how far an update goes along its gradient (default: sgd 0.2, mo
 optimizer        how the servers make an update of a gradient; they keep the state
 num_servers      how many servers share the weights out; on a cluster some may be on one node
 fast             let arrays lie in memory that the processes of a machine share; on a cluster each node sends the sum of its workers' updates, by sockets
+compress         with --fast on several nodes, what a node sends of the sum of its updates: all; half the bytes of each number; the largest number of a hundred (what is not sent is added to the next sum)
 local_steps      steps that a worker does on its own before it pushes
 outer_rate       what part of the change by local steps is pushed (default: 1 in rounds, whose update is a mean, else 1 / workers)
 data             the images to learn; digits need no download
@@ -97,6 +99,7 @@ class Settings:
     optimizer: str = option("sgd", choices=OPTIMIZERS)
     num_servers: int = option(1, 1, 64)
     fast: bool = option(False)
+    compress: str = option("none", choices=WAYS)
     local_steps: int = option(1, 1, 1000, metavar="K")
     outer_rate: float | None = option(None, 1e-9, 1000, metavar="R")
     data: str = option("digits", choices=DATA)
@@ -137,6 +140,9 @@ class Settings:
             ),
             "--num-servers: each server might leave out another worker; choose another "
             "--consistency than backup": several and self.consistency == "backup",
+            "--compress: it is for what goes between nodes: add --fast and --address": (
+                self.compress != "none" and not (self.fast and self.address)
+            ),
             "--local-steps: the sum of several steps is no gradient, which "
             f"{self.optimizer} needs; leave --optimizer out": (
                 local and self.optimizer != "sgd"

@@ -17,6 +17,7 @@ from multiprocessing import connection as mp
 import numpy as np
 
 from ps_helpers import __version__
+from ps_helpers.compression import WAYS, Whole
 from ps_helpers.records import Pulled, Push, Times, recorded
 from ps_helpers.server import Server
 from ps_helpers.store import ParameterServer, require_fit
@@ -90,10 +91,11 @@ class Line:
             self.peer.shutdown(socket.SHUT_RDWR)  # wakes who reads or writes
 
 
-def call(address, shapes):
+def call(address, shapes, compress="none"):
     """Return a line to a `SocketGate`; raise RuntimeError, in a sentence, if none is.
 
-    ``shapes`` are those of the weights that it must have.
+    ``shapes`` are those of the weights that it must have. Updates are packed in the
+    way of this name, of `compression`; weights come as they are.
     """
     (host, port), key = address
     try:
@@ -104,7 +106,8 @@ def call(address, shapes):
             f"{socket.gethostname()} cannot reach the server at {host}:{port} "
             f"({error}): let the nodes talk to each other on all ports"
         ) from error
-    line.say([__version__, shapes])
+    line.say([__version__, shapes, compress])
+    line.way = WAYS[compress](shapes)
     return line
 
 
@@ -225,13 +228,19 @@ class SocketGate:
         line, buffers = Line(peer), []
         with suppress(mp.AuthenticationError, EOFError, OSError):
             line.prove(self.key, mp.deliver_challenge, mp.answer_challenge)
-            refused = line.error = self.objection(*line.hear())
+            *who, way = (*line.hear(), "none")[:3]  # an older worker names no way
+            refused = line.error = self.objection(*who, way)
+            line.way = WAYS.get(way, Whole)(self.shapes)
             self.start(self.tell, line)
             while not line.over:
                 words = line.hear()
                 update = self.free_one_of(buffers)
                 if words["pushes"]:
-                    line.receive(update)
+                    line.receive(line.way.room(update))
+                    try:
+                        line.way.unpack(update)
+                    except ValueError as error:
+                        refused = line.error = str(error)
                 with self.news:
                     if not refused:
                         self.take(line, words, update)
@@ -241,12 +250,14 @@ class SocketGate:
             self.news.notify_all()
         line.close()
 
-    def objection(self, version, shapes):
+    def objection(self, version, shapes, way):
         """Return why nobody with these can train here; None if all is well."""
         if version != __version__:
             return f"a worker has ps_helpers {version}, and its server {__version__}"
         if list(map(tuple, shapes)) != self.shapes:
             return f"a worker has arrays of shapes {shapes}, the server {self.shapes}"
+        if way not in WAYS:
+            return f"a worker packs updates by {way}, and its server by {[*WAYS]}"
 
     def free_one_of(self, buffers):
         """Return arrays for an update, of which none waits for its round to be full."""
@@ -326,11 +337,11 @@ class Sockets:
     Weights are received into ``weights``, of which ``borrow`` makes what is pulled.
     """
 
-    def __init__(self, place, worker, shapes, borrow=np.asarray):
+    def __init__(self, place, worker, shapes, borrow=np.asarray, compress="none"):
         self.worker, self.log = worker, []
         self.update, self.weights = Table(shapes, 2).views
         self.borrowed = list(map(borrow, self.weights))
-        self.line = call(place, shapes)
+        self.line = call(place, shapes, compress)
         self.line.say(words(joins=[worker]))
 
     def pull(self):
@@ -344,4 +355,5 @@ class Sockets:
     def push(self, step, times):
         """Send the update; return when the system has taken it."""
         with suppress(OSError):  # the next pull says so
-            self.line.say(words(pushes=[(self.worker, step, times)]), self.update)
+            said = words(pushes=[(self.worker, step, times)])
+            self.line.say(said, self.line.way.pack(self.update))

@@ -109,6 +109,8 @@ class Team:
                 return self.start_nodes(nodes, states)
             if settings.num_servers > 1:
                 raise ValueError("--num-servers: on one node --fast needs one server")
+            if settings.compress != "none":
+                raise ValueError("--compress: on one node nothing crosses a link")
             server = MemoryGateActor.remote(keys, values, first, len(self.shards))
             return [server], server
         if settings.num_servers == 1:
@@ -161,7 +163,7 @@ class Team:
         summed = in_rounds or settings.make_optimizer() is None
         self.aggregators = {
             node: AggregatorActor.options(**pinned_to(node)).remote(
-                places, layout, number, in_rounds, summed
+                places, layout, number, in_rounds, summed, settings.compress
             )
             for node, number in workers.items()
         }

@@ -124,9 +124,16 @@ def reports_of(team):
     return team.ask(*(server.report.remote() for server in team.servers))
 
 
-def test_local_steps_over_nodes_learn(start, digits):
+def test_few_numbers_of_each_sum_learn_as_much(start, digits):
+    chosen = {"consistency": "sync", "num_updates": 60, "learning_rate": 0.8}
+    report, _ = follow(start(compress="topk", num_servers=2, **chosen))
+    # Without what is owed it would be 1.0.
+    assert MLP.loss(report.weights, *digits[2:]) < 0.6
+
+
+def test_local_steps_over_nodes_learn_with_half_the_bytes(start, digits):
     chosen = {"consistency": "sync", "num_updates": 10, "local_steps": 8}
-    report, _ = follow(start(**chosen))
+    report, _ = follow(start(compress="float16", **chosen))
     assert MLP.accuracy(report.weights, *digits[2:]) > 0.8
 
 
@@ -136,6 +143,8 @@ def test_what_cannot_be_is_refused_and_one_node_shares_memory(start, monkeypatch
     monkeypatch.setattr("ps_helpers.team.cpus_of_nodes", lambda: {"one": 4})
     with pytest.raises(ValueError, match="on one node --fast needs one server"):
         start(num_servers=2)
+    with pytest.raises(ValueError, match="--compress: on one node nothing crosses"):
+        start(compress="topk")
     team = start(num_updates=20)
     assert follow(team)[0].version == 20 and not team.aggregators
 

@@ -17,6 +17,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 # What each module may import of ours; lab, checks and tools stand for all in them.
 IMPORTS = {
+    "compression": "",
     "records": "",
     "rules": "",
     "rows": "",
@@ -32,11 +33,11 @@ IMPORTS = {
     "simulator": "server store records rules",
     "gate": "server store",
     "shared_memory": "server store records table",
-    "sockets": "server store records table __version__",
+    "sockets": "server store records table compression __version__",
     "aggregator": "records shared_memory sockets",
     "endpoint": "records layout shared_memory sockets",
     "team": "gate shared_memory sockets aggregator endpoint layout records checkpoint",
-    "settings": "rules optimizers __version__",
+    "settings": "rules optimizers compression __version__",
     "training": "team records settings lab checkpoint __version__",
     "own_model": "endpoint settings team training worker lab",
     "parameter_server": "store records worker endpoint team settings training lab",
@@ -50,7 +51,7 @@ RAY = """parameter_server own_model gate endpoint team lab.session lab.door
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds. Still wanted, and not reached: core 1,300,
 # system 2,250, checks 1,400, tools 880, tests 7,810.
-BUDGETS = {"core": 2920, "system": 5419, "checks": 3130, "tools": 1749, "tests": 14616}
+BUDGETS = {"core": 3055, "system": 5560, "checks": 3130, "tools": 1749, "tests": 14823}
 # Of the modules beside the core's.
 NO_CORE = "settings training simulator own_model scale __init__"
 

@@ -105,6 +105,8 @@ def test_every_option_takes_the_ends_of_its_range():
         ("--backup-workers=1 --consistency=ssp", "belongs to --consistency backup"),
         ("--num-servers=2 --consistency=backup", "might leave out another worker"),
         ("--fast --num-servers=2", "leave --num-servers out"),
+        ("--compress=topk --fast", "goes between nodes: add --fast and --address"),
+        ("--compress=float16 --address=auto", "add --fast and --address"),
         ("--local-steps=2 --optimizer=adam", "leave --optimizer out"),
         ("--outer-rate=0.5", "belongs to --local-steps"),
         ("--model=cnn --engine=numpy", "the cnn needs --engine tensorflow"),

@@ -7,7 +7,7 @@ from multiprocessing import connection as mp
 import numpy as np
 import pytest
 
-from ps_helpers import sockets
+from ps_helpers import __version__, sockets
 from ps_helpers.checkpoint import Keeper, newest
 from ps_helpers.records import Times
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
@@ -49,11 +49,18 @@ def test_what_cannot_work_is_refused_in_a_sentence(gate):
     address, key = gate.place()
     with pytest.raises(ValueError, match="arrays of shapes .*3, 3.*, the server"):
         Sockets((address, key), 0, [(3, 3)]).pull()
-    line = Line(socket.create_connection(address))
-    line.prove(key, mp.answer_challenge, mp.deliver_challenge)
-    line.say(["0.0.1", SHAPES])
-    with pytest.raises(ValueError, match=r"a worker has ps_helpers 0\.0\.1, and its"):
-        line.answer([])
+    for hello, reason in (
+        (["0.0.1", SHAPES], r"a worker has ps_helpers 0\.0\.1, and its"),
+        (
+            [__version__, SHAPES, "zip"],
+            "packs updates by zip, and its server by .*topk",
+        ),
+    ):
+        line = Line(socket.create_connection(address))
+        line.prove(key, mp.answer_challenge, mp.deliver_challenge)
+        line.say(hello)
+        with pytest.raises(ValueError, match=reason):
+            line.answer([])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # not listening
         with pytest.raises(RuntimeError, match="cannot reach the server at 127.0.0.1:"):

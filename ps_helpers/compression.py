@@ -1,0 +1,117 @@
+"""Send fewer bytes of an update than it has, and owe the rest. Notebook 06b tries it.
+
+What was left out is added to the next update (error feedback: Seide et al., 1-bit
+stochastic gradient descent, 2014). So nothing is lost but what is owed at the end, or
+by a process that dies. Weights do not travel like this: an update is right for those
+that the server has, and nobody would owe a worker what its own lack.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+ONE_IN = 100  # numbers is sent by topk
+
+
+class Whole:
+    """A way to send updates: as they are.
+
+    Each end of a line has one, made of an update's shapes. `pack` returns the arrays
+    to send, the same until the next. They are received into those of `room`; of them
+    `unpack` writes an update, or raises ValueError.
+    """
+
+    def __init__(self, shapes):
+        self.shapes = list(shapes)
+
+    def pack(self, update, counts=True):
+        return update
+
+    def room(self, update):
+        return update
+
+    def unpack(self, update):
+        pass
+
+
+class Owing(Whole):
+    """Send a ``message`` of what is ``owed``; where it would not count, zeros."""
+
+    def __init__(self, shapes):
+        super().__init__(shapes)
+        self.starts = np.cumsum([0, *map(math.prod, self.shapes)])
+        self.owed = np.zeros(self.starts[-1], np.float32)
+
+    def cut(self, flat):
+        """Return the pieces of a flat array that have the shapes of an update."""
+        pieces = zip(pairwise(self.starts), self.shapes, strict=True)
+        return [flat[start:stop].reshape(shape) for (start, stop), shape in pieces]
+
+    def pack(self, update, counts=True):
+        if not counts:
+            return [np.zeros_like(part) for part in self.message]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for owed, part in zip(self.cut(self.owed), update, strict=True):
+                owed += part
+            self.settle()
+        return self.message
+
+    def room(self, update):
+        return self.message
+
+
+class Half(Owing):
+    """Send float16; what is too large for it, piece by piece, but infinity as it is."""
+
+    def __init__(self, shapes):
+        super().__init__(shapes)
+        self.message = [np.empty(self.owed.shape, np.float16)]
+
+    def settle(self):
+        [half], largest = self.message, np.finfo(np.float16).max
+        np.copyto(half, self.owed, casting="same_kind")
+        if not np.abs(self.owed).max(initial=0) <= largest:  # or there is a NaN
+            over = np.isinf(half) & np.isfinite(self.owed)
+            half[over] = np.copysign(largest, self.owed[over])
+        self.owed -= half
+
+    def unpack(self, update):
+        for array, half in zip(update, self.cut(self.message[0]), strict=True):
+            np.copyto(array, half)
+
+
+class Largest(Owing):
+    """Send the largest numbers, of which NaN is one, and where they belong.
+
+    An optimizer then gets gradients that are mostly 0: Adam, which divides by their
+    size, learns slower.
+    """
+
+    def __init__(self, shapes):
+        super().__init__(shapes)
+        size = self.owed.size
+        count = min(size, max(1, size // ONE_IN))
+        kinds = np.min_scalar_type(size), np.float32  # two bytes for a small index
+        self.message = [np.empty(count, kind) for kind in kinds]
+
+    def settle(self):
+        indices, values = self.message
+        last = max(0, self.owed.size - len(values))
+        order = np.argpartition(np.abs(self.owed), last) if last else indices * 0
+        indices[:] = found = np.sort(order[last:])
+        values[:] = self.owed[found]
+        self.owed[found] = 0
+
+    def unpack(self, update):
+        indices, values = self.message[0].astype(np.intp), self.message[1]
+        ends = np.searchsorted(indices, self.starts)
+        if ends[-1] < len(indices) or (np.diff(indices) < 0).any():
+            raise ValueError("this is no update: its indices are too large or unsorted")
+        starts, pieces = self.starts[:-1], pairwise(ends)
+        for array, start, (a, b) in zip(update, starts, pieces, strict=True):
+            array.fill(0)
+            array.reshape(-1)[indices[a:b] - start] = values[a:b]
+
+
+WAYS = {"none": Whole, "float16": Half, "topk": Largest}

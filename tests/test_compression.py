@@ -1,0 +1,188 @@
+"""Tests of updates that are sent with fewer bytes than they have."""
+
+import itertools
+import math
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ps_helpers import sockets
+from ps_helpers.aggregator import Aggregator
+from ps_helpers.compression import Half, Largest
+from ps_helpers.layout import Layout, by_ranges
+from ps_helpers.records import Times
+from ps_helpers.rules import Asynchronous
+from ps_helpers.shared_memory import SharedMemory
+from ps_helpers.sockets import SocketGate, Sockets
+
+SHAPES, TIMES = [(3, 2), (), (0, 4), (250,)], Times(1.0, 2.0, 3.0)
+SIZE = sum(map(math.prod, SHAPES))
+# Most are smaller than float16 can be, or larger: those must be owed.
+NUMBERS = st.floats(-1e6, 1e6, width=32) | st.floats(-(2**-20), 2**-20, width=32)
+
+
+def cut(flat):
+    """Return an update in SHAPES that has these numbers."""
+    return [part.copy() for part in Half(SHAPES).cut(np.float32(flat))]
+
+
+def flat(update):
+    return np.concatenate([part.reshape(-1) for part in update])
+
+
+def received(kind, message):
+    """Return what the other end of a line makes of a message."""
+    way, update = kind(SHAPES), [np.full(s, np.nan, np.float32) for s in SHAPES]
+    for place, part in zip(way.room(update), message, strict=True):
+        assert place.dtype == part.dtype
+        place[...] = part
+    way.unpack(update)
+    return flat(update)
+
+
+@settings(max_examples=30)
+@given(st.lists(arrays(np.float32, SIZE, elements=NUMBERS), min_size=1, max_size=3))
+def test_what_is_sent_and_what_is_owed_are_what_was_given(updates):
+    ways = [Half(SHAPES), Largest(SHAPES)]
+    for way, update in itertools.product(ways, updates):
+        kind, given, before = type(way), cut(update), way.owed.copy()
+        sent = received(kind, way.pack(given))
+        np.testing.assert_array_equal(flat(given), update)
+        # To the last bit: a float32 less its float16 is a float32 too.
+        left = np.float64(before + update) - sent
+        np.testing.assert_array_equal(way.owed, left)
+        if kind is Largest:
+            assert np.count_nonzero(sent) <= SIZE // 100
+            assert np.abs(sent).max() >= np.abs(way.owed).max()
+
+
+def test_what_fits_is_sent_as_it_is_and_nothing_is_owed():
+    few = np.zeros(SIZE)
+    few[[6, 200]] = -70_000.25, 1e-8
+    for kind, update in ((Half, np.arange(SIZE) / 8 - 12), (Largest, few)):
+        way = kind(SHAPES)
+        assert list(received(kind, way.pack(cut(update)))) == list(np.float32(update))
+        assert not way.owed.any()
+    for size in (0, 1, 2):  # a server's part may be as small
+        way, update = Largest([(size,)]), [np.arange(size) + 1]
+        way.pack(update)
+        way.unpack(update)
+        assert list(update[0]) == [[], [1], [0, 2]][size]
+
+
+def test_what_is_no_number_or_too_large_is_not_lost():
+    update = np.zeros(SIZE)
+    update[[0, 100]] = np.nan, -np.inf
+    for kind in (Half, Largest):
+        sent = received(kind, kind(SHAPES).pack(cut(update)))
+        assert np.isnan(sent[0]) and sent[100] == -np.inf
+    way, large = Half(SHAPES), np.zeros(SIZE)
+    large[5] = -150_000
+    sent = []
+    for step in range(4):
+        update = cut(large if step == 0 else 0 * large)
+        sent.append(received(Half, way.pack(update))[5])
+    assert sent[:2] == [-65_504, -65_504] and math.fsum(sent) == -150_000
+
+
+def test_a_message_that_is_none_is_refused():
+    way = Largest(SHAPES)
+    for indices in ((0, SIZE), (5, 4)):
+        way.message[0][:] = indices
+        with pytest.raises(ValueError, match="its indices are too large or unsorted"):
+            way.unpack(cut(np.zeros(SIZE)))
+    gate = SocketGate([*"abcd"], cut(np.zeros(SIZE)), {"rule": Asynchronous()})
+    it = Sockets(gate.place(), 0, SHAPES, compress="topk")
+    it.pull()
+    it.line.way.pack = lambda _: way.message
+    it.push(0, TIMES)
+    with pytest.raises(ValueError, match="its indices are too large or unsorted"):
+        it.pull()
+
+
+# By sockets
+
+
+def train(compress, feedback=True, steps=300):
+    """Return the loss, and the bytes sent up and down.
+
+    Every gradient has ten numbers that are large by chance; 290 small ones are to be
+    learned. The update is 0.01 times as large.
+    """
+    rng, size, sent = np.random.default_rng(0), 300, {True: 0, False: 0}
+
+    def carry(move, number, arrays):
+        if move is sockets.os.writev:  # workers push from this thread
+            mine = threading.current_thread() is threading.main_thread()
+            sent[mine] += sum(array.nbytes for array in arrays)
+        real(move, number, arrays)
+
+    real = sockets.carry
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sockets, "carry", carry)
+        gate = SocketGate(["w"], [np.zeros(size, np.float32)], {"rule": Asynchronous()})
+        it = Sockets(gate.place(), 0, [(size,)], compress=compress)
+        for step in range(steps):
+            [weights] = it.pull().weights
+            gradient = weights - 1
+            gradient[:10] += 20 * rng.normal(size=10)
+            it.update[0][...] = -0.01 * gradient
+            it.push(step, TIMES)
+            if not feedback:
+                it.line.way.owed[:] = 0
+        [weights] = it.pull().weights
+    return np.square(weights[10:] - 1).mean(), sent[True] / steps, sent[False] / steps
+
+
+def test_few_bytes_learn_as_much_if_what_was_not_sent_is_kept():
+    whole, pushed, pulled = train("none")
+    assert (pushed, whole < 0.01) == (1200, True)
+    for compress, part in (("float16", 1 / 2), ("topk", 3 * (2 + 4) / 1200)):
+        loss, up, down = train(compress)
+        assert (up, down) == (part * pushed, pulled) and pulled >= 1200
+        assert loss < 0.02
+    assert train("topk", feedback=False)[0] > 0.9
+
+
+def test_a_server_is_owed_what_it_has_not_counted_and_nothing_else():
+    """Also where it has steps that another lacks, where workers repeat, or leave."""
+    shapes, rng = {"W": (600,)}, np.random.default_rng(0)
+    layout = Layout(by_ranges({"W": 600}, 2), shapes, 2)
+    zeros = layout.split([np.zeros(600, np.float32)])
+    pieces = zip(layout.names, zeros, strict=True)
+    gates = [SocketGate(*both, {"rule": Asynchronous()}) for both in pieces]
+    gates[1].server.ledger.steps[0] = 2  # from a checkpoint of its own
+    aggregator = Aggregator([g.place() for g in gates], layout, 2, False, True, "topk")
+    at = [SharedMemory(aggregator.address(), w, np.asarray) for w in (0, 1)]
+    counted = np.zeros((2, 600))
+
+    def step(worker, step, servers=(0, 1)):
+        update = rng.normal(size=600).astype(np.float32)
+        at[worker].update[0][...] = update
+        at[worker].push(step, TIMES)
+        pulled = at[worker].pull()
+        for server in servers:
+            counted[server] += update
+        if pulled:
+            np.testing.assert_array_equal(pulled.weights[0], weights())
+        return pulled and pulled.step
+
+    def weights():
+        return np.concatenate([gate.report().weights[0] for gate in gates])
+
+    assert [it.pull().step for it in at] == [0, 0]
+    for number in range(4):  # worker 0 does steps again that one server lacks
+        assert step(0, number, [0] if number < 2 else (0, 1)) == number + 1
+        assert step(1, number) == number + 1
+    assert step(1, 2, ()) == 4  # its answer was lost
+    aggregator.leave(0)
+    assert step(0, 4, ()) is None
+    assert step(1, 4) == 5
+    owed = np.concatenate([line.way.owed for line in aggregator.lines])
+    expected = np.concatenate([counted[0, :300], counted[1, 300:]])
+    np.testing.assert_allclose(weights() + owed, expected, rtol=0, atol=1e-5)
+    assert np.abs(owed).max() > 1
