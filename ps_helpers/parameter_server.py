@@ -128,6 +128,8 @@ def main(arguments=None):
             status = 130 if isinstance(told, KeyboardInterrupt) else 143
         except TrainingError as error:
             said, status = [error], 1
+        except UnicodeEncodeError:  # a kind of ValueError
+            said, status = ["a name has letters that are not UTF-8: set PYTHONUTF8=1"], 2
         except (session.SessionError, data.MissingDataError, ValueError) as error:
             said, status = [error], 2
         finally:

@@ -266,7 +266,7 @@ class Settings:
     @classmethod
     def parse(cls, documentation, arguments=None):
         """Return the settings of a command line; refuse others in one sentence."""
-        description, _, detail = documentation.partition("\n")
+        description, _, detail = (documentation or "").partition("\n")  # python -OO
         parser = Parser(
             prog="parameter_server",
             description=description,

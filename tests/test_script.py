@@ -450,6 +450,14 @@ def test_sigint_is_as_it_was_after_an_interrupt(monkeypatch, capsys):
     assert capsys.readouterr().out == "Stopped before the first update.\n"
 
 
+def test_a_name_that_is_not_utf_8_is_refused_in_a_sentence(monkeypatch, capsys):
+    """So arrives a folder's ü where LC_ALL=C and PYTHONUTF8=0."""
+    monkeypatch.setattr(parameter_server, "train", lambda *_: "\udcc3".encode())
+    assert parameter_server.main([]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "set PYTHONUTF8=1" in line
+
+
 def trained(settings, run):
     """Fill a run as training does."""
     softmax, digits = model.load("softmax", "numpy"), data.load()
