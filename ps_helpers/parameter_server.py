@@ -129,7 +129,7 @@ def main(arguments=None):
         except TrainingError as error:
             said, status = [error], 1
         except UnicodeEncodeError:  # a kind of ValueError
-            said, status = ["a name has letters that are not UTF-8: set PYTHONUTF8=1"], 2
+            said, status = ["a name has letters beyond UTF-8: set PYTHONUTF8=1"], 2
         except (session.SessionError, data.MissingDataError, ValueError) as error:
             said, status = [error], 2
         finally:
