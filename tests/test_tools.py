@@ -136,10 +136,13 @@ def test_the_section_tells_medians_peaks_and_ratios():
             best = row["pattern"] == speed.FEW and row["lr"] == 0.1
             row["seconds"] = [None, 0.25 if best else 1.0, 0.0]
         found["memory"]["limit"]["23"] = 2.04e9
+        slow = {"megabytes": 0.04, "workers": 4, "pattern": "one size", "rates": [7]}
+        found["rates"].append(slow)
 
     text = changed(edit)
     assert "\n| limit | 5.0 | 5.0 | 5.0 | 5.0 | | 2.0 GB |\n" in text
     assert "\n| shared memory, 3 local steps | 1.2 |" in text and "| 0.25 |" in text
+    assert "\n| one size | 7.0 | | | | | |\n" in text
     assert "is 2 to 2 times as fast" in text and "0.75 to 0.75 of the limit" in text
     assert text.endswith("the target accuracy 4 times as soon.")
 

@@ -46,11 +46,13 @@ def section(found):
     lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---:|" * len(titles)]
     for name in sorted(rates, key=lambda name: -rates[name][sizes[0]]):
         kind, comma, rest = name.partition(",")
+        speeds = map(rates[name].get, sizes)  # None where it was not measured
+        peak = found["memory"].get(name, {}).get(str(WEIGHED))
         cells = [LABELS.get(kind, kind) + comma + rest]
-        cells += [f"{v:,.{0 if v >= 10 else 1}f}" for v in rates[name].values()]
-        cells.append(f" {learning[name]:.2f} " if name in learning else " ")
-        peak = found["memory"][name][str(WEIGHED)] / 1e9
-        lines.append("| " + " | ".join(cells[:-1]) + f" |{cells[-1]}| {peak:.1f} GB |")
+        cells += [v and f"{v:,.{0 if v >= 10 else 1}f}" for v in speeds]
+        cells += [name in learning and f"{learning[name]:.2f}"]
+        cells += [peak and f"{peak / 1e9:.1f} GB"]
+        lines.append("|" + "|".join(f" {c} " if c else " " for c in cells) + "|")
 
     def ratios(name, *others):
         all_sizes = [rates[name][s] / max(rates[o][s] for o in others) for s in sizes]

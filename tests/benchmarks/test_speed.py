@@ -22,6 +22,7 @@ import patterns
 import psutil
 import pytest
 import ray
+import strategies
 from patterns import (
     ASYNCHRONOUS,
     LIMIT,
@@ -43,6 +44,7 @@ STORE_BYTES = 4 * 10**9  # of Ray's object store: gradients of 100 MB travel thr
 TEAM = 4  # workers, where not all numbers of them are tried
 TARGET = 0.95  # of the test images
 RATES = [0.05, 0.075, 0.1, 0.2, 0.3]  # learning rates; each pattern's best counts
+STRATEGY_SIZES = SIZES[:3]  # at which TensorFlow's strategies are measured, by a TEAM
 LEARNING_SIZE = SIZES[1]
 LEARNING_SECONDS = 2
 SETTLE = 0.5  # seconds until the threads that evaluated weights sleep again
@@ -93,7 +95,7 @@ def share(case, team):
     patterns.get(calls)
 
 
-def measure_rates(grid, workers):
+def measure_rates(grid, workers, prepare_strategies):
     """Return gradients a second by megabytes, team and pattern: one a round."""
     rates = {}
     for size, teams in grid.teams.items():
@@ -101,10 +103,14 @@ def measure_rates(grid, workers):
         started = {name: patterns.PATTERNS[name](case) for name in patterns.PATTERNS}
         for team in teams:
             share(case, team)
-            found = {name: [] for name in started}
+            windows = {name: pattern.window for name, pattern in started.items()}
+            if team == TEAM and size in STRATEGY_SIZES:
+                weights, digits = patterns.initial_weights(size), images(size)[:2]
+                windows |= prepare_strategies(weights, *digits, patterns.BATCH, case.lr)
+            found = {name: [] for name in windows}
             for _ in range(grid.rounds):
-                for name, pattern in started.items():
-                    found[name].append(pattern.window(team, grid.seconds))
+                for name, window in windows.items():
+                    found[name].append(window(team, grid.seconds))
             rates[size.megabytes, team] = found
         for pattern in started.values():
             pattern.stop()
@@ -213,6 +219,9 @@ def measure_memory(grid):
 
 
 def median_and_range(values, digits=None):
+    if not values:  # not measured
+        return ""
+
     def rounded(value):
         places = (0 if value >= 10 else 1) if digits is None else digits
         return f"{value:,.{places}f}"
@@ -238,23 +247,24 @@ def print_tables(grid, results):
         *(f"peak memory, {size} MB" for size in weighed),
     )
     print_row("---", *["---:"] * (len(sizes) + 1 + len(weighed)))
-    for name in patterns.PATTERNS:
+    names = [*patterns.PATTERNS, *strategies.NAMES]
+    for name in names:
         learned = ""
         if name in learning:
             lr, times = best(learning[name])
             learned = f"{median_and_range(times, 2)}, lr {lr}"
         print_row(
             name,
-            *(median_and_range(rates[size, TEAM][name]) for size in sizes),
+            *(median_and_range(rates[size, TEAM].get(name)) for size in sizes),
             learned,
-            *(f"{memory[name][size] / 1e9:.2f} GB" for size in weighed),
+            *(f"{peak / 1e9:.2f} GB" for peak in memory.get(name, {}).values()),
         )
     if len(rates) > len(sizes):
         print("\nGradients a second, by workers\n")
-        print_row("weights", "workers", *patterns.PATTERNS)
-        print_row("---:", "---:", *["---:"] * len(patterns.PATTERNS))
+        print_row("weights", "workers", *names)
+        print_row("---:", "---:", *["---:"] * len(names))
         for (size, team), found in rates.items():
-            print_row(f"{size} MB", team, *map(median_and_range, found.values()))
+            print_row(f"{size} MB", team, *map(median_and_range, map(found.get, names)))
     print("\nMicroseconds: median (quartiles)\n")
     for name, seconds in results["calls"].items():
         low, middle, high = 1e6 * np.array(seconds)
@@ -302,10 +312,9 @@ def results(request, stop_ray_at_the_end):
         pytest.skip("a part of the whole: choose it by -k quick")
     grid, started = GRIDS[kind], time.time()
     workers = start(max(patterns.CORES, *map(max, grid.teams.values())))
-    found = {
-        "rates": measure_rates(grid, workers),
-        "learning": measure_learning(grid, workers),
-    }
+    with strategies.running(TEAM) as prepare_strategies:
+        found = {"rates": measure_rates(grid, workers, prepare_strategies)}
+    found["learning"] = measure_learning(grid, workers)
     found["calls"] = measure_calls()
     for worker in workers:
         patterns.end(worker)
@@ -333,6 +342,16 @@ def test_one_gradient_a_push_is_twice_as_fast_as_the_documentation(results, mega
         median_rate(results, megabytes, name) for name in (SYNCHRONOUS, ASYNCHRONOUS)
     )
     assert median_rate(results, megabytes, OURS) >= 2 * documented
+
+
+@pytest.mark.parametrize("megabytes", [size.megabytes for size in STRATEGY_SIZES])
+def test_one_gradient_a_push_is_faster_than_tensorflows_strategies(results, megabytes):
+    """With one gradient a step, as ours; 1.2 also held with ten programs a core."""
+    theirs = max(
+        median_rate(results, megabytes, name)
+        for name in (strategies.RING, strategies.SCHEDULED)
+    )
+    assert median_rate(results, megabytes, OURS) >= 1.2 * theirs
 
 
 @pytest.mark.parametrize("megabytes", [1.6, 23])
