@@ -59,7 +59,12 @@ class Aggregator:
             threading.Thread(target=self.hub.run, args=[serve], daemon=True).start()
 
     def address(self):
-        """Return where a worker of this node connects, and the key."""
+        """Return where a worker of this node connects, and the key.
+
+        Raises what has ended this aggregator, if it has ended.
+        """
+        if self.hub.error:
+            raise self.hub.error
         return self.hub.listener.address, self.hub.key
 
     # What the hub tells, and asks, of workers; it has the lock

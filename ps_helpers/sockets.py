@@ -25,6 +25,9 @@ from ps_helpers.table import Table
 
 PATIENCE = 10  # seconds in which a stranger must have shown that it knows the key
 AT_ONCE = 1000  # pieces of memory that Linux takes in a call
+# Seconds without a sign of the other end's machine: else the system waits for hours.
+SILENCE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+SILENCE["TCP_USER_TIMEOUT"] = 60_000  # milliseconds: also who saves takes nothing in
 
 
 def carry(move, number, arrays):
@@ -51,6 +54,9 @@ class Line:
         peer.settimeout(None)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, number in SILENCE.items():
+            if hasattr(socket, name):  # as on Linux
+                peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), number)
         self.connection = mp.Connection(os.dup(peer.fileno()))
 
     def prove(self, key, *ways):
@@ -271,8 +277,8 @@ class SocketGate:
         """Do what was said; where that fails, let the line know, or the driver."""
         pushes = [(w, step, Times(*times)) for w, step, times in words["pushes"]]
         try:
-            if pushes and not any(self.lines.get(w) is line for w, *_ in pushes):
-                line.over = True  # somebody has taken their place
+            if pushes and not all(self.lines.get(w) is line for w, *_ in pushes):
+                line.over = True  # somebody has taken a place
             elif pushes:
                 self.let_go(self.server.push_sum(pushes, update, time.time()))
             for worker in words["joins"]:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import socket
 import time
 from collections import Counter
 from contextlib import suppress
@@ -64,7 +65,7 @@ class Team:
         self.deaths = Counter()  # of each since it last did something
         self.since = {}  # (worker, step) -> when it was first seen to compute it
         self.warning, self.stopped = "", False
-        self.node_of, self.aggregators = [], {}  # by worker; by node
+        self.node_of, self.aggregators = {}, {}  # by worker
         self.servers, self.to = self.start_servers(
             saved or [None] * settings.num_servers
         )
@@ -84,8 +85,8 @@ class Team:
         if number == 0:
             first = {"num_updates": settings.num_updates or settings.max_updates}
         own = {"rule": self.rule, "optimizer": settings.make_optimizer()}
-        quorum = len(self.members or self.shards)
-        return own | {"quorum": quorum, "keeper": keeper, "state": state} | first
+        own["quorum"] = len(self.shards)
+        return own | {"keeper": keeper, "state": state} | first
 
     def start_servers(self, states):
         """Return the servers' handles, and what a worker connects to."""
@@ -105,7 +106,7 @@ class Team:
         first = self.parts(0, states[0])
         if settings.fast:
             nodes = cpus_of_nodes() if settings.address else {}
-            if len(nodes) > 1:
+            if len(nodes) > 1 or self.aggregators:
                 return self.start_nodes(nodes, states)
             if settings.num_servers > 1:
                 raise ValueError("--num-servers: on one node --fast needs one server")
@@ -146,29 +147,41 @@ class Team:
                 "--fast: on several nodes updates are summed up before a rule judges "
                 "them, and none can be left out: choose async, sync or ssp"
             )
-        self.node_of = spread_over(nodes, len(self.shards))
-        workers = Counter(self.node_of)  # of each node that has some
-        sites, values = itertools.cycle(workers), list(self.weights.values())
+        workers = sorted(self.members) or range(len(self.shards))
+        if self.members and len(workers) > (room := cpus_left(nodes)):
+            self.note(f"workers without a CPU are counted out: {workers[room:]}.")
+            self.members = set(workers := workers[:room])
+        if not workers:
+            raise TrainingError("no node is left that has CPUs.")
+        sites = itertools.cycle(Counter(spread_over(nodes, len(workers))))
         servers = [
             SocketGateActor.options(**pinned_to(next(sites))).remote(names, mine, parts)
             for names, mine, parts in zip(
                 layout.names,
-                layout.split(values),
+                layout.split(list(self.weights.values())),
                 itertools.starmap(self.parts, enumerate(states)),
                 strict=True,
             )
         ]
-        places = self.ask(*(ps.place.remote() for ps in servers))
+        self.places = self.ask(*(ps.place.remote() for ps in servers))
+        self.aggregators = {}
+        self.gather(workers, nodes, layout)
+        self.ask(*(it.address.remote() for it in set(self.aggregators.values())))
+        return servers, Sharing(servers, layout)
+
+    def gather(self, workers, nodes, layout):
+        """Give workers a node each, and to those of a node an aggregator there."""
+        settings, chosen = self.settings, spread_over(nodes, len(workers))
         in_rounds = settings.in_rounds
         summed = in_rounds or settings.make_optimizer() is None
-        self.aggregators = {
+        started = {
             node: AggregatorActor.options(**pinned_to(node)).remote(
-                places, layout, number, in_rounds, summed, settings.compress
+                self.places, layout, number, in_rounds, summed, settings.compress
             )
-            for node, number in workers.items()
+            for node, number in Counter(chosen).items()
         }
-        self.ask(*(it.address.remote() for it in self.aggregators.values()))
-        return servers, Sharing(servers, layout)
+        for worker, node in zip(workers, chosen, strict=True):
+            self.node_of[worker], self.aggregators[worker] = node, started[node]
 
     def note(self, sentence):
         """Note what has happened, and when."""
@@ -181,8 +194,8 @@ class Team:
             shard = self.shards[worker]
             task, to = self.task, self.to
             if self.aggregators:
-                node = self.node_of[worker]
-                task, to = task.options(**pinned_to(node)), self.aggregators[node]
+                task = task.options(**pinned_to(self.node_of[worker]))
+                to = self.aggregators[worker]
             call = task.remote(to, worker, shard, self.settings)
             self.running[call] = worker
             self.members.add(worker)
@@ -192,8 +205,8 @@ class Team:
         for worker in workers:
             self.members.discard(worker)
             servers = self.servers
-            if self.aggregators:  # it has pushes to send before
-                servers = [self.aggregators[self.node_of[worker]]]
+            if worker in self.aggregators:  # it has pushes to send before
+                servers = [self.aggregators[worker]]
             self.ask(*(ps.leave.remote(worker) for ps in servers))
 
     def replace(self, worker, reason):
@@ -209,6 +222,44 @@ class Team:
         self.shrink([worker])
         if not self.members:
             raise TrainingError(f"worker {worker} failed: {reason}")
+
+    def move(self, worker):
+        """Start all of an aggregator's workers again if it has gone; return whether.
+
+        They go on with a new one: on their node, or where CPUs are left if that is
+        lost. It is a death of each, and who finds no CPU is counted out. A node that
+        comes back is used when servers are recovered.
+        """
+        lost, node, nodes = (
+            self.aggregators[worker],
+            self.node_of[worker],
+            cpus_of_nodes(),
+        )
+        if node in nodes and not has_gone(lost):
+            return False
+        ray.kill(lost)  # then tasks that still run end by themselves
+        mine = {w for w, it in self.aggregators.items() if it == lost}
+        here = {worker, *self.running.values()} & mine & self.members
+        self.running = {t: w for t, w in self.running.items() if w not in mine}
+        for w in mine:
+            self.deaths[w] += 1
+            del self.aggregators[w]
+        if node in nodes:
+            nodes, what = {node: len(mine)}, "an aggregator has died"
+        else:
+            nodes, what = Counter(nodes), "a node is lost"
+            others = self.members & self.aggregators.keys()
+            nodes.subtract(self.node_of[w] for w in others)
+        stay = [w for w in sorted(here) if self.deaths[w] <= self.settings.replace]
+        stay = stay[: cpus_left(nodes)]
+        counts = f"{len(stay)} started again, {len(here) - len(stay)} counted out"
+        self.note(f"{what}; of its workers are {counts}.")
+        self.gather(stay, nodes, self.to.layout)
+        self.grow(stay)
+        self.shrink(here - set(stay))
+        if not self.members:
+            raise TrainingError(f"{what}, and no worker is left.")
+        return True
 
     def let_go_of_late(self, report):
         """Count out, and kill, who computes a step for longer than the deadline."""
@@ -231,12 +282,14 @@ class Team:
         found, damage = newest(self.settings.checkpoint, self.settings.num_servers)
         for sentence in damage:
             self.note(sentence)
-        self.servers, self.to = self.start_servers(found)
+        try:
+            self.servers, self.to = self.start_servers(found)
+        except ServerLost as error:  # on a node that was lost, too
+            return self.recover(error)
         self.running, self.noted, self.since = {}, 0, {}
         self.grow(sorted(self.members))
-        known = {worker for state in filter(None, found) for worker in state["steps"]}
         with suppress(ServerLost):  # then it is recovered from again
-            self.shrink(known - self.members)
+            self.shrink(set(range(len(self.shards))) - self.members)
         if self.stopped:
             self.stop()
         return found[0]["version"] if found[0] else 0
@@ -292,16 +345,25 @@ class Team:
         """Wait so long, or until a worker is done; take those that are done off."""
         tasks = list(self.running)
         ray.wait(tasks, timeout=max(0.02, seconds))
-        for task in ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]:
-            worker = self.running.pop(task)
+        done = ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]
+        if self.aggregators:  # a task may be silent for ever on a node that is
+            alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+            done += [t for t in tasks if self.node_of[self.running[t]] not in alive]
+        for task in done:
+            if (worker := self.running.pop(task, None)) is None:
+                continue  # it has been started again with others
             try:
-                ray.get(task)
-            except ray.exceptions.RayTaskError as error:
-                self.report()  # where a server has failed, that is the reason
-                reason = f"worker {worker} failed: {first_line(error)}"
-                raise TrainingError(reason) from error
-            except ray.exceptions.RayError as error:  # its process has died
-                self.replace(worker, first_line(error))
+                ray.get(task, timeout=1)
+            except ray.exceptions.RayError as error:
+                failed = isinstance(error, ray.exceptions.RayTaskError)
+                if failed or self.aggregators:  # a server's failure is the reason
+                    self.ask(*(ps.report.remote(math.inf) for ps in self.servers))
+                if worker in self.aggregators and self.move(worker):
+                    continue
+                if failed:
+                    reason = f"worker {worker} failed: {first_line(error)}"
+                    raise TrainingError(reason) from error
+                self.replace(worker, first_line(error))  # its process has died
 
     def report(self):
         """Return a `Report` of all servers, with the pushes since the last one."""
@@ -329,8 +391,8 @@ class Team:
         except ray.exceptions.GetTimeoutError as error:
             raise ServerLost("a server does not answer: run it again.") from error
         except ray.exceptions.RayError as error:
-            lost = isinstance(error, ray.exceptions.RayActorError)
-            kind = ServerLost if lost else TrainingError
+            lost = ray.exceptions.RayActorError, ray.exceptions.ActorUnschedulableError
+            kind = ServerLost if isinstance(error, lost) else TrainingError
             raise kind(f"the server failed: {first_line(error)}") from error
 
     def stop(self):
@@ -351,7 +413,7 @@ class Team:
         Most fail at once without their servers, and to kill what is just about to end
         would abort Ray 2.60: so first wait.
         """
-        for actor in (*self.servers, *self.aggregators.values()):
+        for actor in (*self.servers, *set(self.aggregators.values())):
             ray.kill(actor)
         if tasks := list(self.running):
             _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=seconds)
@@ -364,11 +426,36 @@ def pinned_to(node):
     return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
 
+def answers(node):
+    """Return whether a node takes a connection: Ray declares it dead much later."""
+    place = node["NodeManagerAddress"], node["NodeManagerPort"]
+    with suppress(OSError), socket.create_connection(place, END_SECONDS):
+        return True
+    return False
+
+
 def cpus_of_nodes():
-    """Return {node: its CPUs} for the cluster's nodes that have some."""
+    """Return {node: its CPUs} for the cluster's nodes that answer and have some."""
     found = sorted(ray.nodes(), key=lambda node: node["NodeManagerAddress"])
-    cpus = {n["NodeID"]: n["Resources"].get("CPU", 0) for n in found if n["Alive"]}
+    found = [node for node in found if node["Alive"] and answers(node)]
+    cpus = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in found}
     return {node: number for node, number in cpus.items() if number >= 1}
+
+
+def cpus_left(nodes):
+    """Return how many workers find a CPU on nodes that have so many left."""
+    return sum(max(0, int(number)) for number in nodes.values())
+
+
+def has_gone(aggregator):
+    """Return whether an aggregator has died, or lost its line to a server."""
+    try:
+        ray.get(aggregator.address.remote(), timeout=ANSWER_SECONDS)
+    except ray.exceptions.RayTaskError as error:
+        return isinstance(error.cause, EOFError | OSError)
+    except ray.exceptions.RayError:
+        return True
+    return False
 
 
 def spread_over(nodes, num_workers):

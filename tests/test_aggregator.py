@@ -1,9 +1,7 @@
 """Tests of training on a cluster: two nodes of Ray on this machine."""
 
-import subprocess
-import sys
-import tempfile
-import time
+import os
+import signal
 from collections import Counter
 
 import psutil
@@ -24,34 +22,15 @@ from ps_helpers.parameter_server import worker_task
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team, cpus_of_nodes, spread_over
 
-RAY = [sys.executable, "-m", "ray.scripts.scripts"]
-
 
 @pytest.fixture(scope="module")
-def address(running_ray):
-    """Let a second node join this process's Ray; return the cluster's address."""
-    address = ray.get_runtime_context().gcs_address
-    environment = next(
-        process.environ()
-        for process in psutil.Process().children(recursive=True)
-        if "RAY_AUTH_TOKEN" in process.environ()
-    )
-    command = [*RAY, "start", f"--address={address}", "--num-cpus=2", "--block"]
-    command.append(f"--object-store-memory={session.OBJECT_STORE_BYTES}")
-    with tempfile.TemporaryFile("w+") as output:
-        streams = {"stdout": output, "stderr": output}
-        process = subprocess.Popen(command, env=environment, **streams)
-        deadline = time.monotonic() + 120
-        while len(cpus_of_nodes()) < 2:
-            output.seek(0)
-            said = output.read()
-            assert process.poll() is None and time.monotonic() < deadline, said
-            time.sleep(0.1)
-        yield address
-        for one in [*psutil.Process(process.pid).children(True), process]:
-            one.kill()
-        process.wait(60)
-        session.stop()
+def address(stop_ray_at_the_end):
+    """Start three nodes, which soon notice that one is lost; return their address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_health_check_period_ms", "1000")
+        session.start(2, num_nodes=3)
+    yield ray.get_runtime_context().gcs_address
+    session.stop()
 
 
 @pytest.fixture
@@ -79,26 +58,35 @@ def follow(team):
 
 
 def test_rounds_over_nodes_are_training_with_large_batches(start, digits):
-    """Also where a worker is killed on the way, and starts again in its place."""
-    rounds = {"consistency": "sync", "learning_rate": 0.8}
-    for num_servers, num_updates in ((1, 12), (2, 60)):
-        team = start(num_servers=num_servers, num_updates=num_updates, **rounds)
-        reports, log = team.reports(0.05), []
-        for report in reports:
+    """Also where a worker or an aggregator is killed on the way, and replaced."""
+    rounds = {"consistency": "sync", "learning_rate": 0.8, "num_updates": 60}
+    expected = large_batches(data.shards(*digits[:2], WORKERS), 60)
+    for num_servers, sentence in (
+        (1, "an aggregator has died; of its workers are 2 started again, 0 counted"),
+        (2, "worker 0 has died and is started again."),
+    ):
+        team, log, killed = start(num_servers=num_servers, **rounds), [], False
+        assert len(set(team.aggregators.values())) == 3
+        for report in team.reports(0.05):
             log += report.log
-            if num_servers == 2 and not team.events:
-                [task] = [t for t, w in team.running.items() if w == 1]
+            if not killed and num_servers == 1:
+                os.kill(processes_of(team, 0)[0], signal.SIGKILL)
+            elif not killed:
+                [task] = [t for t, w in team.running.items() if w == 0]
                 ray.cancel(task, force=True)
-        shards = data.shards(*digits[:2], WORKERS)
-        expected = large_batches(shards, num_updates)
+            killed = True
         assert_close(report.weights, expected, within=1e-5)
-        assert len(team.aggregators) == len(set(team.node_of)) == 2
-        assert [push.staleness for push in log] == [0] * num_updates * WORKERS
+        assert [push.staleness for push in log] == [0] * 60 * WORKERS
         steps = sorted(push[:2] for push in log)
-        assert steps == [(w, s) for w in range(WORKERS) for s in range(num_updates)]
-    assert "worker 1 has died and is started again." in [
-        said for _, said in team.events
-    ]
+        assert steps == [(w, s) for w in range(WORKERS) for s in range(60)]
+        [(_, said)] = team.events
+        assert said.startswith(sentence)
+
+
+def processes_of(team, worker):
+    """Return the processes of a worker's aggregator and of its raylet."""
+    call = team.aggregators[worker].__ray_call__
+    return ray.get(call.remote(lambda it: (os.getpid(), os.getppid())))
 
 
 def test_who_need_not_wait_for_all_is_counted_and_held_as_on_one_machine(start):
@@ -151,3 +139,38 @@ def test_what_cannot_be_is_refused_and_one_node_shares_memory(start, monkeypatch
 
 def test_workers_go_where_most_cpus_are_left():
     assert spread_over({"a": 1, "b": 4, "c": 2}, 6) == ["b", "b", "b", "c", "a", "b"]
+
+
+def test_a_lost_node_takes_its_workers_or_its_server_along_but_not_the_training(
+    start, monkeypatch, tmp_path
+):
+    """Of three nodes the driver's remains: two CPUs for what were four workers."""
+    mine = ray.get_runtime_context().get_node_id()
+    ordered = dict(sorted(cpus_of_nodes().items(), key=lambda it: it[0] == mine))
+
+    def in_order():
+        alive = cpus_of_nodes()
+        return {node: alive[node] for node in ordered if node in alive}
+
+    monkeypatch.setattr("ps_helpers.team.cpus_of_nodes", in_order)
+    saving = {"checkpoint": tmp_path / "saved", "checkpoint_every": 10}
+    slow = {"num_updates": 10**6, "delays": [[0.02]] * WORKERS}
+    team, victims, seen = start(**saving, **slow), [1, 0], 0
+    assert [team.node_of[w] for w in range(3)] == [*ordered]  # the server is with 0
+    for report in team.reports(0.05):
+        if report.version < seen + 30:
+            continue
+        if victims and len(team.events) == 2 - len(victims):
+            parent = psutil.Process(processes_of(team, victims.pop(0))[1])
+            for process in (parent, *parent.children(recursive=True)):
+                process.kill()
+            seen = report.version + 10
+        elif not victims and len(team.events) >= 4:
+            team.stop()
+    moved, failed, again, fewer = [sentence for _, sentence in team.events]
+    assert moved == "a node is lost; of its workers are 1 started again, 0 counted out."
+    assert failed.startswith("the server failed: ")
+    assert fewer == "workers without a CPU are counted out: [2, 3]."
+    assert again.startswith("training goes on from update ")
+    assert team.members == {0, 1} and set(team.node_of[w] for w in (0, 1)) == {mine}
+    assert report.version == sum(report.steps.values()) > seen

@@ -1,6 +1,7 @@
 """Tests of servers by sockets: who is let in, what is refused, and sums of updates."""
 
 import socket
+import time
 from multiprocessing import AuthenticationError
 from multiprocessing import connection as mp
 
@@ -11,7 +12,7 @@ from ps_helpers import __version__, sockets
 from ps_helpers.checkpoint import Keeper, newest
 from ps_helpers.records import Times
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
-from ps_helpers.sockets import Fresh, Line, SocketGate, Sockets, SumServer, call
+from ps_helpers.sockets import Fresh, Line, SocketGate, Sockets, SumServer, call, words
 
 SHAPES, TIMES = [(3, 2), (), (0, 4), (300_000,)], Times(1.0, 2.0, 3.0)
 ZEROS = [np.zeros(shape, np.float32) for shape in SHAPES]
@@ -93,6 +94,23 @@ def test_who_takes_a_place_has_it_and_one_who_does_not_read_holds_nobody_up(gate
         old.pull()
     assert new.pull().step == 1
     assert gate.report().steps == {0: 1, 1: 20}
+
+
+def test_what_an_old_line_brings_counts_no_more_when_one_of_it_has_come_again(gate):
+    place, shapes = gate.place(), list(map(list, SHAPES))
+    old, new = call(place, shapes), call(place, shapes)
+    old.say(words(joins=[0, 1]))
+    while len(gate.report().computing) < 2:
+        time.sleep(0.01)
+    new.say(words(joins=[0]))
+    assert new.answer(ZEROS) == [[0, [0, 0]]]
+    old.say(words(pushes=[(0, 0, TIMES), (1, 0, TIMES)]), ZEROS)
+    with pytest.raises((EOFError, OSError)):
+        old.answer(ZEROS), old.answer(ZEROS), old.answer(ZEROS)
+    new.say(words(joins=[1], pushes=[(0, 0, TIMES)]), ZEROS)
+    assert gate.report().version < 2
+    silence = old.peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert silence == 60_000  # or who is cut off would be waited for for hours
 
 
 # Sums
