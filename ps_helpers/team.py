@@ -230,11 +230,8 @@ class Team:
         lost. It is a death of each, and who finds no CPU is counted out. A node that
         comes back is used when servers are recovered.
         """
-        lost, node, nodes = (
-            self.aggregators[worker],
-            self.node_of[worker],
-            cpus_of_nodes(),
-        )
+        lost, node = self.aggregators[worker], self.node_of[worker]
+        nodes = cpus_of_nodes()
         if node in nodes and not has_gone(lost):
             return False
         ray.kill(lost)  # then tasks that still run end by themselves

@@ -141,7 +141,7 @@ MUTATIONS = [
         (MEDIANS, "{verb: -max(s) for verb, s in seconds.items()}", "are negative"),
         (
             MEDIANS,
-            "{verb: np.median(s) + 0.04 for verb, s in seconds.items()}",
+            "{v: np.median(s) - 0.1 * (v == 'push') for v, s in seconds.items()}",
             "yours",
         ),
         (

@@ -277,7 +277,7 @@ class Training:
     def wait_until(self, condition):
         deadline = time.monotonic() + SECONDS
         while not condition(self):
-            assert self.process.poll() is None, "it ended by itself"
+            assert self.process.poll() is None, self.error_output.read_text()
             assert time.monotonic() < deadline, "it hangs"
             time.sleep(0.05)
 

@@ -110,7 +110,7 @@ def stop():
             signal.signal(signal.SIGINT, handler)
 
 
-def _start(num_workers, engine, num_bytes, num_servers, num_nodes):
+def _start(num_workers, engine, num_bytes, num_servers, num_nodes, tries=2):
     processes.end_ray_processes(processes.is_over)
     needed = num_nodes * bytes_needed(num_workers, engine, num_bytes, num_servers)
     needed -= (num_nodes - 1) * (RAY_BYTES[engine] - NODE_BYTES)
@@ -138,6 +138,9 @@ def _start(num_workers, engine, num_bytes, num_servers, num_nodes):
         stop()  # Ray does not end what it had started
         if "timed out" not in str(error):
             raise
+        if tries > 1:  # Ray waits for half a minute only: too short on a busy machine
+            how = num_workers, engine, num_bytes, num_servers, num_nodes
+            return _start(*how, tries=tries - 1)
         raise SessionError(
             "Ray did not start in time: run the cell again once other programs leave "
             "this machine some time, or pause a firewall or VPN that holds it up."
