@@ -11,6 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ps_helpers.table import SLICE
+
 ONE_IN = 100  # numbers is sent by topk
 
 
@@ -62,23 +64,33 @@ class Owing(Whole):
 
 
 class Half(Owing):
-    """Send float16; what is too large for it, piece by piece, but infinity as it is."""
+    """Send float16, and a power of two that makes the largest of them about 2 ** 15.
+
+    As they are, most updates would be too small for float16: it has 24 bits below 1,
+    and what is less than 2 ** -14 takes processors ten times as long to convert.
+    """
 
     def __init__(self, shapes):
         super().__init__(shapes)
-        self.message = [np.empty(self.owed.shape, np.float16)]
+        self.message = [np.empty(self.owed.shape, np.float16), np.ones(1, np.float32)]
+        self.scratch = np.empty(min(SLICE, self.owed.size), np.float32)
 
     def settle(self):
-        [half], largest = self.message, np.finfo(np.float16).max
-        np.copyto(half, self.owed, casting="same_kind")
-        if not np.abs(self.owed).max(initial=0) <= largest:  # or there is a NaN
-            over = np.isinf(half) & np.isfinite(self.owed)
-            half[over] = np.copysign(largest, self.owed[over])
-        self.owed -= half
+        half, told = self.message
+        largest = max(self.owed.max(initial=0), -self.owed.min(initial=0))
+        exponent = math.frexp(largest)[1] if np.isfinite(largest) else 15
+        told[0] = scale = np.float32(math.ldexp(1, max(-125, exponent - 15)))
+        for start in range(0, self.owed.size, SLICE):  # which stays in the cache
+            owed, part = (all_[start : start + SLICE] for all_ in (self.owed, half))
+            scratch = self.scratch[: len(owed)]
+            np.multiply(owed, 1 / scale, out=scratch)
+            np.copyto(part, scratch, casting="same_kind")
+            owed -= np.multiply(part, scale, out=scratch)
 
     def unpack(self, update):
-        for array, half in zip(update, self.cut(self.message[0]), strict=True):
-            np.copyto(array, half)
+        half, [scale] = self.message
+        for array, part in zip(update, self.cut(half), strict=True):
+            np.multiply(part, scale, out=array)
 
 
 class Largest(Owing):

@@ -348,8 +348,9 @@ class Ours:
     are so large and so stale that no learning rate trains reliably.
     """
 
-    def __init__(self, local_steps, case):
-        self.case, self.local_steps = case, local_steps
+    def __init__(self, local_steps, case, every=0.25, **chosen):
+        self.case, self.local_steps, self.every = case, local_steps, every
+        self.chosen = chosen  # of the settings
         keys = load(case.size, "numpy").keys
         self.weights = dict(zip(keys, get(case.weights), strict=True))
 
@@ -362,21 +363,22 @@ class Ours:
 
         Keeps pairs of seconds and weights in the list of snapshots, if there is one.
         """
-        settings = Settings(
-            num_workers=num_workers,
-            num_updates=NEVER,
-            fast=True,
-            batch_size=BATCH,
-            learning_rate=self.case.lr,
-            local_steps=self.local_steps,
-            consistency="sync" if self.local_steps > 1 else "async",
-            hidden=self.case.size.hidden,
-        )
+        chosen = {
+            "num_workers": num_workers,
+            "num_updates": NEVER,
+            "fast": True,
+            "batch_size": BATCH,
+            "learning_rate": self.case.lr,
+            "local_steps": self.local_steps,
+            "consistency": "sync" if self.local_steps > 1 else "async",
+            "hidden": self.case.size.hidden,
+        }
+        settings = Settings(**chosen | self.chosen)
         shards = self.case.shards[:num_workers]
         team = Team(settings, self.weights, shards, worker_task)
-        [server] = team.servers
         log, over = [], False
-        for report in team.reports(SNAPSHOT_EVERY if snapshots is not None else 0.25):
+        every = self.every if snapshots is None else SNAPSHOT_EVERY
+        for report in team.reports(every):
             log += report.log
             began = min(push.times.began for push in log)
             if snapshots is not None:  # to connect is no part of training
@@ -387,7 +389,8 @@ class Ours:
             if complete and time.time() > began + warm + seconds and not over:
                 found, over = self.rate(spans), True
                 team.stop()
-        end(server)
+        for actor in (*team.servers, *set(team.aggregators.values())):
+            end(actor)
         return found
 
     def spans(self, log, begin):

@@ -2,18 +2,21 @@
 
 With `MultiWorkerMirroredStrategy` each of them has the weights, and they sum their
 gradients in a ring. With `ParameterServerStrategy` one has the weights, and a
-coordinator schedules functions, of one step or of many, on the others. None imports
-Ray. While they run, TensorFlow's servers answer whoever reaches their ports.
+coordinator schedules functions, of one step or of many, on the others. While they run,
+TensorFlow's servers answer whoever reaches their ports.
 """
 
 import contextlib
 import functools
+import itertools
 import json
 import multiprocessing
 import os
 import signal
 import socket
 import time
+
+import links
 
 MANY = 16  # steps in a scheduled function
 RING = "TensorFlow, MultiWorkerMirroredStrategy"
@@ -67,9 +70,11 @@ class Trainer:
         self.wait()
 
 
-def play(pipe, cluster, job, index):
+def play(pipe, cluster, job, index, node):
     """Be one process of a cluster; answer calls until the driver has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver ends it
+    if node is not None:
+        links.enter(node)
     task = {"type": job, "index": index}
     os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
     from ps_helpers.lab.tf import tf  # with one thread, as in our workers
@@ -103,21 +108,42 @@ def answers(pipes):
         pipe.recv()
 
 
+def places(jobs, nodes):
+    """Return an address and a node for each process of jobs.
+
+    ``nodes`` are those of `links` on which workers are; the others are on node 0. With
+    none all are on this machine.
+    """
+    if nodes:
+        on = {job: [0] * number for job, number in jobs.items()}
+        on["worker"] = list(itertools.islice(itertools.cycle(nodes), jobs["worker"]))
+        ports = itertools.count(20_000 + 100 * len(jobs))  # nobody else is there
+        return {
+            job: [(f"{links.address(node)}:{next(ports)}", node) for node in each]
+            for job, each in on.items()
+        }
+    with contextlib.ExitStack() as stack:
+        server = functools.partial(socket.create_server, ("127.0.0.1", 0))
+        return {
+            job: [
+                (f"127.0.0.1:{stack.enter_context(server()).getsockname()[1]}", None)
+                for _ in range(number)
+            ]
+            for job, number in jobs.items()
+        }
+
+
 class Strategy:
     """The driver's end of one strategy's processes; those of the last job train."""
 
-    def __init__(self, processes, **jobs):
-        total = sum(jobs.values())
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(total)]
-        free = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-        for each in sockets:
-            each.close()
-        cluster = {job: [free.pop() for _ in range(n)] for job, n in jobs.items()}
-        self.pipes = []
+    def __init__(self, processes, nodes, **jobs):
+        placed, self.pipes = places(jobs, nodes), []
+        cluster = {job: [place for place, _ in each] for job, each in placed.items()}
         for job, number in jobs.items():
             for index in range(number):
                 own, other = SPAWN.Pipe()
-                process = SPAWN.Process(target=play, args=(other, cluster, job, index))
+                told = other, cluster, job, index, placed[job][index][1]
+                process = SPAWN.Process(target=play, args=told)
                 process.start()
                 processes.append(process)
                 self.pipes.append(own)
@@ -143,16 +169,18 @@ class Strategy:
 
 
 @contextlib.contextmanager
-def running(team):
+def running(team, nodes=()):
     """Start the processes of both strategies; kill them at the end.
+
+    They are on this machine, or spread over some nodes of `links`.
 
     Yields a function of weights, images, labels, rows a batch and learning rate that
     makes all of them ready for these, and returns {name: function of a window}.
     """
     processes = []
     try:
-        ring = Strategy(processes, worker=team)
-        server = Strategy(processes, worker=team, ps=1, chief=1)
+        ring = Strategy(processes, nodes, worker=team)
+        server = Strategy(processes, nodes, worker=team, ps=1, chief=1)
 
         def prepare(*arguments):
             for strategy in (ring, server):

@@ -1,0 +1,127 @@
+"""Measure ways to train over links: a driver on node 0, started by `test_links.py`.
+
+Prints JSON. Its argument is JSON, too: {"way": …}, see WAYS.
+"""
+
+import contextlib
+import functools
+import json
+import sys
+import time
+
+import links
+import numpy as np
+import patterns
+import ray
+import strategies
+
+from ps_helpers.lab import data, session
+from ps_helpers.parameter_server import worker_task
+from ps_helpers.records import seconds
+from ps_helpers.settings import Settings
+from ps_helpers.team import Team, cpus_of_nodes, pinned_to, spread_over
+
+ray.cloudpickle.register_pickle_by_value(patterns)
+
+TEAM = 4
+SIZE = patterns.SIZES[2]  # 23 MB
+MESSAGES = "ours, Ray's messages"
+ROUNDS, ASYNC = "ours, one sum a node, in rounds", "ours, one sum a node"
+LOCAL, HALF, TOPK = (f"{ROUNDS}, {more}" for more in ("local", "float16", "topk"))
+ADDRESS = f"{links.address(0)}:{links.PORT}"
+OURS = functools.partial(patterns.Ours, every=1, address=ADDRESS)  # seconds, as usual
+NODES = functools.partial(OURS, num_servers=2)
+PATTERNS = {
+    patterns.LIMIT: patterns.Limit,
+    patterns.SYNCHRONOUS: patterns.PATTERNS[patterns.SYNCHRONOUS],
+    patterns.ASYNCHRONOUS: patterns.PATTERNS[patterns.ASYNCHRONOUS],
+    MESSAGES: functools.partial(OURS, 1, fast=False),
+    ROUNDS: functools.partial(NODES, 1, consistency="sync"),
+    ASYNC: functools.partial(NODES, 1),
+    HALF: functools.partial(NODES, 1, consistency="sync", compress="float16"),
+    TOPK: functools.partial(NODES, 1, consistency="sync", compress="topk"),
+    LOCAL: functools.partial(NODES, patterns.MANY),
+}
+
+
+def images():
+    train_x, train_y, *_ = data.load("digits")
+    return patterns.enlarge(train_x), train_y
+
+
+def measure_rates(num_rounds, window_seconds):
+    """Return gradients a second by pattern, and of TensorFlow's strategies."""
+    places = spread_over(cpus_of_nodes(), TEAM)
+    workers = [patterns.Worker.options(**pinned_to(node)).remote() for node in places]
+    patterns.get([worker.prepare.remote(SIZE) for worker in workers])
+    weights, digits = patterns.initial_weights(SIZE), images()
+    shards = list(map(ray.put, data.shards(*digits, TEAM)))
+    case = patterns.Case(SIZE, workers, ray.put(weights), shards, lr=0.001)
+    calls = [w.take.remote(i, shards[i]) for i, w in enumerate(workers)]
+    patterns.get(calls)
+    found = {}
+    with strategies.running(TEAM, nodes=[1, 2]) as prepare:
+        theirs = prepare(weights, *digits, patterns.BATCH, case.lr)
+        started = {name: make(case) for name, make in PATTERNS.items()}
+        windows = {name: pattern.window for name, pattern in started.items()} | theirs
+        for _ in range(num_rounds):
+            for name, window in windows.items():
+                rate = window(TEAM, window_seconds)
+                found.setdefault(name, []).append(rate)
+                print(f"{name}: {rate:.1f} gradients a second", file=sys.stderr)
+        for pattern in started.values():
+            pattern.stop()
+    return found
+
+
+def play(num_rounds):
+    """Return the log of a team on two nodes, and the bytes that crossed each link."""
+    settings = Settings(
+        num_workers=TEAM,
+        num_updates=num_rounds,
+        fast=True,
+        num_servers=2,
+        consistency="sync",
+        engine="numpy",
+        hidden=SIZE.hidden,
+        batch_size=patterns.BATCH,
+        learning_rate=0.001,
+        address=ADDRESS,
+        patience=600,
+    )
+    keys = patterns.load(SIZE, "numpy").keys
+    weights = dict(zip(keys, patterns.initial_weights(SIZE), strict=True))
+    before = np.array(links.crossed())
+    team = Team(settings, weights, data.shards(*images(), TEAM), worker_task)
+    log = [push for report in team.reports(600) for push in report.log]
+    team.kill()
+    return log, np.array(links.crossed()) - before
+
+
+def measure_rounds(few, many):
+    """Return the seconds of rounds, and the bytes that one makes cross each link.
+
+    Bytes are those of ``many`` rounds less those of ``few``: what starts, and what is
+    reported, is the same.
+    """
+    _, begun = play(few)
+    log, crossed = play(many)
+    arrived = np.sort([push.arrived for push in log]).reshape(-1, TEAM).max(axis=1)
+    computing = np.median([p.times.computed - p.times.began for p in log])
+    return {
+        "seconds": list(np.diff(arrived)[few:]),
+        "bytes": ((crossed - begun) / (many - few)).tolist(),
+        "gradient": computing,
+        "whole": seconds(log),
+    }
+
+
+MEASURES = {"rates": measure_rates, "rounds": measure_rounds}
+
+if __name__ == "__main__":
+    name, *numbers = json.loads(sys.argv[1])
+    session.start(TEAM, "tensorflow", ADDRESS)
+    with contextlib.redirect_stdout(sys.stderr):
+        found, started = MEASURES[name](*numbers), time.time()
+    print(json.dumps(found))
+    session.stop()

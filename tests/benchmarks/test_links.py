@@ -1,0 +1,106 @@
+"""Compare ways to train over links between machines, which are made out of this one.
+
+    make bench ARGS="-k links"   # three nodes, four workers on two of them, 23 MB
+
+Two cores do all the work, so a link is slow or fast beside them, as `links` shapes it.
+All numbers are written to build/links.json, with --store also to
+ps_helpers/lab/links.json, where notebook 08 finds them.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import links
+import numpy as np
+import over_links
+import patterns
+import pytest
+import strategies
+
+from ps_helpers.lab import benchmark
+
+RESULTS = Path("build/links.json")
+RATES = {"100mbit": 12.5e6, "1gbit": 125e6, "10gbit": 1.25e9}  # bytes a second
+LIMIT_S = 1800  # seconds until a driver that does not end is an error
+HEADERS = 1448 / 1514  # of an Ethernet frame's bytes those are TCP's payload
+
+
+def ask(environment, *words):
+    """Return what a driver on node 0 measures."""
+    program = Path(over_links.__file__).relative_to(links.ROOT)
+    command = [sys.executable, program, json.dumps(words)]
+    driver = links.on_node(0, *command, env=environment, stdout=subprocess.PIPE)
+    out, _ = driver.communicate(timeout=LIMIT_S)
+    assert driver.returncode == 0
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def results(request):
+    if reason := links.why_not():
+        pytest.skip(reason)
+    found = {"rounds": {}, "megabytes": over_links.SIZE.megabytes}
+    with links.nodes(), links.ray_on_nodes(num_cpus=2) as environment:
+        links.shape("1gbit")
+        found["rates"] = ask(environment, "rates", 3, 4)
+        for rate in RATES:
+            links.shape(rate)
+            found["rounds"][rate] = ask(environment, "rounds", 4, 16)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(found, indent=1))
+    if request.config.getoption("--store"):
+        benchmark.LINKS.write_text(RESULTS.read_text(encoding="utf-8") + "\n")
+    print_tables(found)
+    return found
+
+
+def print_tables(found):
+    print(f"\n\ngradients a second, {found['megabytes']} MB, 1 Gbit/s")
+    for name, rates in found["rates"].items():
+        low, middle, high = min(rates), np.median(rates), max(rates)
+        print(f"{name:60} {middle:6.1f} ({low:.1f}–{high:.1f})")
+    for rate, one in found["rounds"].items():
+        print(f"{rate}: {np.median(one['seconds']):.3f} s a round, MB {one['bytes']}")
+
+
+def middle(results, name):
+    return np.median(results["rates"][name])
+
+
+def weights_bytes():
+    return sum(weight.nbytes for weight in patterns.initial_weights(over_links.SIZE))
+
+
+def test_one_sum_a_node_beats_the_documentation(results):
+    documented = [patterns.SYNCHRONOUS, patterns.ASYNCHRONOUS]
+    best = max(middle(results, name) for name in documented)
+    assert middle(results, over_links.ROUNDS) >= 2 * best
+    assert middle(results, over_links.LOCAL) >= 5 * best
+
+
+def test_one_sum_a_node_beats_tensorflows_strategies(results):
+    theirs = max(
+        middle(results, strategies.SCHEDULED), middle(results, strategies.RING)
+    )
+    assert middle(results, over_links.ROUNDS) > theirs
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_round_sends_what_notebook_8_says(results, rate):
+    """Half an update and half of the weights each way, between the nodes of workers."""
+    for node in (1, 2):
+        for num_bytes in results["rounds"][rate]["bytes"][node]:
+            expected = weights_bytes() / HEADERS
+            assert num_bytes == pytest.approx(expected, rel=0.05)
+
+
+def test_the_cost_model_predicts_the_slow_link(results):
+    """What a round takes at 1 Gbit/s, and more for its bytes at a tenth of that."""
+    fast, slow = (
+        np.median(results["rounds"][r]["seconds"]) for r in ("1gbit", "100mbit")
+    )
+    num_bytes = weights_bytes() / HEADERS
+    predicted = fast + num_bytes * (1 / RATES["100mbit"] - 1 / RATES["1gbit"])
+    assert predicted == pytest.approx(slow, rel=0.15)
