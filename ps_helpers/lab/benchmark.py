@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 FILE = Path(__file__).with_name("benchmark.json")
-LINKS = FILE.with_name("links.json")  # over links between nodes
 
 
 def stored():
