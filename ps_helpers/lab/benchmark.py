@@ -8,9 +8,9 @@ import numpy as np
 FILE = Path(__file__).with_name("benchmark.json")
 
 
-def stored():
-    """Return the stored numbers of `make bench`: rates, learning and memory."""
-    return json.loads(FILE.read_text(encoding="utf-8"))
+def stored(name="benchmark"):
+    """Return the stored numbers of `make bench`, or of its part "links"."""
+    return json.loads(FILE.with_name(f"{name}.json").read_text(encoding="utf-8"))
 
 
 def step_times():

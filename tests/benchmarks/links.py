@@ -88,6 +88,11 @@ def shape(rate):
         run("tc", "qdisc", "replace", "dev", f"psport{node}", *SHAPE, rate)
 
 
+def cut(node, whole=False):
+    """Let nothing in or out of a node, or again when its link is ``whole``."""
+    run("ip", "-n", name(node), "link", "set", "eth0", "up" if whole else "down")
+
+
 def crossed():
     """Return [bytes sent, bytes received] of each node since there are nodes."""
     ways = [f"/sys/class/net/eth0/statistics/{way}_bytes" for way in ("tx", "rx")]
@@ -122,20 +127,24 @@ def on_node(node, *words, **options):
 def ray_on_nodes(num_cpus):
     """Start a Ray over all nodes; those after the first have so many CPUs each.
 
-    Yields the environment, with the token, of a driver on node 0. It ends with the
-    nodes, whose processes are all killed.
+    Yields the environment, with the token, of a driver on node 0, and a function that
+    starts a node again. It ends with the nodes, whose processes are all killed.
     """
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     paths = [str(session.LEAN), str(ROOT), str(ROOT / "tests" / "benchmarks")]
     own |= door.QUIET | {"PYTHONPATH": os.pathsep.join(paths)}
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:
-        for node in range(NUM_NODES):
+
+        def start(node):
             more = [f"--address={address(0)}:{PORT}", f"--num-cpus={num_cpus}"]
             if node == 0:
                 more = ["--head", f"--port={PORT}", "--include-dashboard=false"]
                 more += ["--num-cpus=0", f"--temp-dir={folder}/r"]
             start_ray(node, Path(folder, f"{node}.log"), os.environ | own, *more)
-        yield os.environ | own
+
+        for node in range(NUM_NODES):
+            start(node)
+        yield os.environ | own, start
 
 
 def start_ray(node, log, environment, *more):

@@ -6,7 +6,9 @@ Prints JSON. Its argument is JSON, too: {"way": …}, see WAYS.
 import contextlib
 import functools
 import json
+import math
 import sys
+import tempfile
 import time
 
 import links
@@ -74,25 +76,21 @@ def measure_rates(num_rounds, window_seconds):
     return found
 
 
+def start_team(hidden=SIZE.hidden, **chosen):
+    """Return a team on two nodes, with a server on each."""
+    own = {"num_workers": TEAM, "num_updates": patterns.NEVER, "learning_rate": 0.001}
+    own |= {"fast": True, "num_servers": 2, "engine": "numpy", "hidden": hidden}
+    own |= {"batch_size": patterns.BATCH, "address": ADDRESS, "patience": 600}
+    classifier = patterns.load(SIZE._replace(hidden=hidden), "numpy")
+    pairs = zip(classifier.keys, classifier.initial_weights(), strict=True)
+    shards = data.shards(*images(), TEAM)
+    return Team(Settings(**own | chosen), dict(pairs), shards, worker_task)
+
+
 def play(num_rounds):
     """Return the log of a team on two nodes, and the bytes that crossed each link."""
-    settings = Settings(
-        num_workers=TEAM,
-        num_updates=num_rounds,
-        fast=True,
-        num_servers=2,
-        consistency="sync",
-        engine="numpy",
-        hidden=SIZE.hidden,
-        batch_size=patterns.BATCH,
-        learning_rate=0.001,
-        address=ADDRESS,
-        patience=600,
-    )
-    keys = patterns.load(SIZE, "numpy").keys
-    weights = dict(zip(keys, patterns.initial_weights(SIZE), strict=True))
     before = np.array(links.crossed())
-    team = Team(settings, weights, data.shards(*images(), TEAM), worker_task)
+    team = start_team(num_updates=num_rounds, consistency="sync")
     log = [push for report in team.reports(600) for push in report.log]
     team.kill()
     return log, np.array(links.crossed()) - before
@@ -116,12 +114,33 @@ def measure_rounds(few, many):
     }
 
 
-MEASURES = {"rates": measure_rates, "rounds": measure_rounds}
+def measure_cut(updates):
+    """Cut node 2 off after some updates; go on until as many more have come.
+
+    Returns what the team has noted, the seconds in which nothing came, and in the end
+    the updates, and the steps that all workers have done.
+    """
+    before, moved, gap, cut = 0, math.inf, 0, False
+    with tempfile.TemporaryDirectory() as folder:
+        team = start_team(consistency="async", checkpoint=f"{folder}/saved", hidden=503)
+        for report in team.reports(0.1):
+            if not cut and report.version >= updates:
+                links.cut(2)
+                before, cut = report.version, True
+            gap, moved = max(gap, time.time() - moved), time.time()
+            if team.events and report.version >= before + updates:
+                team.stop()
+    notes = [sentence for _, sentence in team.events]
+    counted = report.version, sum(report.steps.values())
+    return {"notes": notes, "seconds": gap, "counted": counted}
+
+
+MEASURES = {"rates": measure_rates, "rounds": measure_rounds, "cut": measure_cut}
 
 if __name__ == "__main__":
     name, *numbers = json.loads(sys.argv[1])
     session.start(TEAM, "tensorflow", ADDRESS)
     with contextlib.redirect_stdout(sys.stderr):
-        found, started = MEASURES[name](*numbers), time.time()
+        found = MEASURES[name](*numbers)
     print(json.dumps(found))
     session.stop()
