@@ -11,9 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ps_helpers.table import SLICE
-
 ONE_IN = 100  # numbers is sent by topk
+BLOCK = 65_536  # numbers that stay in a core's cache
 
 
 class Whole:
@@ -73,15 +72,15 @@ class Half(Owing):
     def __init__(self, shapes):
         super().__init__(shapes)
         self.message = [np.empty(self.owed.shape, np.float16), np.ones(1, np.float32)]
-        self.scratch = np.empty(min(SLICE, self.owed.size), np.float32)
+        self.scratch = np.empty(min(BLOCK, self.owed.size), np.float32)
 
     def settle(self):
         half, told = self.message
         largest = max(self.owed.max(initial=0), -self.owed.min(initial=0))
         exponent = math.frexp(largest)[1] if np.isfinite(largest) else 15
         told[0] = scale = np.float32(math.ldexp(1, max(-125, exponent - 15)))
-        for start in range(0, self.owed.size, SLICE):  # which stays in the cache
-            owed, part = (all_[start : start + SLICE] for all_ in (self.owed, half))
+        for start in range(0, self.owed.size, BLOCK):
+            owed, part = (all_[start : start + BLOCK] for all_ in (self.owed, half))
             scratch = self.scratch[: len(owed)]
             np.multiply(owed, 1 / scale, out=scratch)
             np.copyto(part, scratch, casting="same_kind")
