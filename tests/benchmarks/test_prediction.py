@@ -1,9 +1,10 @@
 """Predict how long runs on Ray take from a few numbers that are measured in one.
 
 Real runs depend on what else the machine does, so this is no part of the tests:
-`make bench` runs it, and shows the table.
+`make bench` runs it, and shows the table; with ARGS=--store notebook 09 does, too.
 """
 
+import json
 from collections import namedtuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import ray
 
 from ps_helpers.gate import GateActor
-from ps_helpers.lab import data, model, session
+from ps_helpers.lab import benchmark, data, model, session
 from ps_helpers.parameter_server import worker_task
 from ps_helpers.records import Times, seconds
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
@@ -130,7 +131,7 @@ def median_error(rows):
 
 
 @pytest.fixture(scope="module")
-def rows(stop_ray_at_the_end, digits):
+def rows(request, stop_ray_at_the_end, digits):
     session.start(max(TEAMS), "numpy")
     starting = Case("to start the workers' processes", max(TEAMS), Asynchronous, 160)
     run(starting, digits[:2])
@@ -140,6 +141,9 @@ def rows(stop_ray_at_the_end, digits):
         error = predicted / measured - 1
         rows.append(Row(case.rule, case.workers, measured, predicted, error))
     print_table(costs, rows)
+    if request.config.getoption("--store"):
+        text = json.dumps([row._asdict() for row in rows], indent=1)
+        benchmark.FILE.with_name("predictions.json").write_text(text + "\n")
     return rows
 
 
