@@ -465,5 +465,10 @@ def spread_over(nodes, num_workers):
 
 
 def first_line(error):
-    reason = getattr(error, "cause", None) or error
-    return str(reason).strip().split("\n")[0]
+    """Return the reason in a line: of what could not be made or imported the last."""
+    first, *others = str(getattr(error, "cause", None) or error).strip().split("\n")
+    if "in its creation task" in first or "failed to import" in first:
+        first = (others or [first])[-1]
+        if "No module named" in first:
+            first += ": install on each node what is here"
+    return first

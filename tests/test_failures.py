@@ -9,7 +9,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
+import types
 from collections import Counter
 from functools import cache, partial
 
@@ -259,6 +261,53 @@ def test_who_dies_again_and_again_ends_the_run_in_one_sentence(end, tmp_path):
     with pytest.raises(TrainingError, match=r"^worker . failed: [^\n]*$"):
         list(team.reports(0.1))
     assert len(team.events) == 4
+
+
+HERE_ONLY = """
+class Gate:
+    def __init__(self, *parts):
+        pass
+
+    def report(self, start=0):
+        pass
+
+def task(*arguments):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    "lacking, who, reason",
+    [
+        ("server", "the server", "ModuleNotFoundError: No module named"),
+        ("worker", "worker 0", "ModuleNotFoundError: No module named"),
+        ("room", "the server", "MemoryError: start fewer workers"),
+    ],
+)
+def test_what_a_node_lacks_is_told_in_one_sentence(
+    lacking, who, reason, running_ray, training, monkeypatch
+):
+    class Full:  # is sent to the node, and fails there
+        def __init__(self, *parts):
+            raise MemoryError("start fewer workers")
+
+        def report(self, start=0):
+            pass
+
+    here = types.ModuleType("ps_helpers.here_only")
+    exec(HERE_ONLY, here.__dict__)
+    monkeypatch.setitem(sys.modules, here.__name__, here)
+    task = ray.remote(here.task) if lacking == "worker" else worker_task
+    if gate := {"server": here.Gate, "room": Full}.get(lacking):
+        monkeypatch.setattr("ps_helpers.team.GateActor", ray.remote(num_cpus=0)(gate))
+    settings = Settings(num_workers=1, num_updates=5, engine="numpy")
+    team = Team(settings, WEIGHTS, [training[0]], task)
+    with pytest.raises(TrainingError) as raised:
+        for _ in team.reports(0.1):
+            pass
+    found = str(raised.value)
+    assert found.startswith(f"{who} failed: {reason}") and "\n" not in found
+    assert found.endswith("install on each node what is here") == (lacking != "room")
 
 
 def test_a_server_that_dies_again_before_any_push_is_given_up(end, tmp_path):
