@@ -9,7 +9,7 @@ FILE = Path(__file__).with_name("benchmark.json")
 
 
 def stored(name="benchmark"):
-    """Return the stored numbers of `make bench`, or of its part "links"."""
+    """Return what `make bench` has stored: rates and more, links or predictions."""
     return json.loads(FILE.with_name(f"{name}.json").read_text(encoding="utf-8"))
 
 

@@ -1,6 +1,6 @@
 """Measure ways to train over links: a driver on node 0, started by `test_links.py`.
 
-Prints JSON. Its argument is JSON, too: {"way": …}, see WAYS.
+Prints JSON. Its argument is JSON, too: which of MEASURES, and its arguments.
 """
 
 import contextlib
@@ -19,7 +19,6 @@ import strategies
 
 from ps_helpers.lab import data, session
 from ps_helpers.parameter_server import worker_task
-from ps_helpers.records import seconds
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team, cpus_of_nodes, pinned_to, spread_over
 
@@ -46,21 +45,13 @@ PATTERNS = {
 }
 
 
-def images():
-    train_x, train_y, *_ = data.load("digits")
-    return patterns.enlarge(train_x), train_y
-
-
 def measure_rates(num_rounds, window_seconds):
     """Return gradients a second by pattern, and of TensorFlow's strategies."""
     places = spread_over(cpus_of_nodes(), TEAM)
     workers = [patterns.Worker.options(**pinned_to(node)).remote() for node in places]
-    patterns.get([worker.prepare.remote(SIZE) for worker in workers])
-    weights, digits = patterns.initial_weights(SIZE), images()
-    shards = list(map(ray.put, data.shards(*digits, TEAM)))
-    case = patterns.Case(SIZE, workers, ray.put(weights), shards, lr=0.001)
-    calls = [w.take.remote(i, shards[i]) for i, w in enumerate(workers)]
-    patterns.get(calls)
+    case = patterns.prepare(workers, SIZE)
+    patterns.share(case, TEAM)
+    weights, digits = patterns.initial_weights(SIZE), patterns.images(SIZE)[:2]
     found = {}
     with strategies.running(TEAM, nodes=[1, 2]) as prepare:
         theirs = prepare(weights, *digits, patterns.BATCH, case.lr)
@@ -83,7 +74,7 @@ def start_team(hidden=SIZE.hidden, **chosen):
     own |= {"batch_size": patterns.BATCH, "address": ADDRESS, "patience": 600}
     classifier = patterns.load(SIZE._replace(hidden=hidden), "numpy")
     pairs = zip(classifier.keys, classifier.initial_weights(), strict=True)
-    shards = data.shards(*images(), TEAM)
+    shards = data.shards(*patterns.images(SIZE)[:2], TEAM)
     return Team(Settings(**own | chosen), dict(pairs), shards, worker_task)
 
 
@@ -105,12 +96,9 @@ def measure_rounds(few, many):
     _, begun = play(few)
     log, crossed = play(many)
     arrived = np.sort([push.arrived for push in log]).reshape(-1, TEAM).max(axis=1)
-    computing = np.median([p.times.computed - p.times.began for p in log])
     return {
         "seconds": list(np.diff(arrived)[few:]),
         "bytes": ((crossed - begun) / (many - few)).tolist(),
-        "gradient": computing,
-        "whole": seconds(log),
     }
 
 

@@ -62,6 +62,14 @@ def enlarge(images):
     return np.pad(large, ((0, 0), (2, 2), (2, 2))).reshape(len(images), 784)
 
 
+def images(size):
+    """Return the digits as training and test images with the pixels of a size."""
+    train_x, train_y, test_x, test_y = data.load("digits")
+    if size.pixels != train_x.shape[1]:
+        train_x, test_x = enlarge(train_x), enlarge(test_x)
+    return train_x, train_y, test_x, test_y
+
+
 def get(references):
     return ray.get(references, timeout=WAIT)
 
@@ -201,6 +209,21 @@ class Worker:
             self.model = Network(weights)
         self.model.set_weights(weights)
         return self.model.get_gradients(*self.draw())
+
+
+def prepare(workers, size, lr=0.001):
+    """Trace a size's models in all workers; return its case."""
+    get([worker.prepare.remote(size) for worker in workers])
+    weights = ray.put(initial_weights(size))
+    return Case(size, workers, weights, [], lr)
+
+
+def share(case, team):
+    """Give a shard of the digits to each of a team; the others repeat them."""
+    shards = data.shards(*images(case.size)[:2], team)
+    case.shards[:] = map(ray.put, shards)
+    calls = [w.take.remote(i, shards[i % team]) for i, w in enumerate(case.workers)]
+    get(calls)
 
 
 class Limit:

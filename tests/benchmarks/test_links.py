@@ -55,11 +55,10 @@ def results(request, cluster):
         links.shape(rate)
         found["rounds"][rate] = ask(environment, "rounds", 4, 16)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1))
+    text = json.dumps(found, indent=1) + "\n"
+    RESULTS.write_text(text)
     if request.config.getoption("--store"):
-        benchmark.FILE.with_name("links.json").write_text(
-            RESULTS.read_text(encoding="utf-8") + "\n"
-        )
+        benchmark.FILE.with_name("links.json").write_text(text)
     print_tables(found)
     return found
 

@@ -33,7 +33,7 @@ from patterns import (
     SYNCHRONOUS,
 )
 
-from ps_helpers.lab import benchmark, data, numpy_engine, session
+from ps_helpers.lab import benchmark, numpy_engine, session
 from ps_helpers.tools import command, speed
 
 # Ray's processes cannot import what lies in the folder of a test.
@@ -63,14 +63,6 @@ GRIDS = {
 }
 
 
-def images(size):
-    """Return the digits as training and test images with the pixels of a size."""
-    train_x, train_y, test_x, test_y = data.load("digits")
-    if size.pixels != train_x.shape[1]:
-        train_x, test_x = patterns.enlarge(train_x), patterns.enlarge(test_x)
-    return train_x, train_y, test_x, test_y
-
-
 def start(num_workers):
     """Start Ray and workers; return when all of them have imported TensorFlow."""
     spare = STORE_BYTES - session.OBJECT_STORE_BYTES
@@ -80,32 +72,18 @@ def start(num_workers):
     return workers
 
 
-def prepare(workers, size, lr=0.001):
-    """Trace a size's models in all workers; return its case."""
-    patterns.get([worker.prepare.remote(size) for worker in workers])
-    weights = ray.put(patterns.initial_weights(size))
-    return patterns.Case(size, workers, weights, [], lr)
-
-
-def share(case, team):
-    """Give a shard of the digits to each of a team; the others repeat them."""
-    shards = data.shards(*images(case.size)[:2], team)
-    case.shards[:] = map(ray.put, shards)
-    calls = [w.take.remote(i, shards[i % team]) for i, w in enumerate(case.workers)]
-    patterns.get(calls)
-
-
 def measure_rates(grid, workers, prepare_strategies):
     """Return gradients a second by megabytes, team and pattern: one a round."""
     rates = {}
     for size, teams in grid.teams.items():
-        case = prepare(workers, size)
+        case = patterns.prepare(workers, size)
         started = {name: patterns.PATTERNS[name](case) for name in patterns.PATTERNS}
         for team in teams:
-            share(case, team)
+            patterns.share(case, team)
             windows = {name: pattern.window for name, pattern in started.items()}
             if team == TEAM and size in STRATEGY_SIZES:
-                weights, digits = patterns.initial_weights(size), images(size)[:2]
+                weights = patterns.initial_weights(size)
+                digits = patterns.images(size)[:2]
                 windows |= prepare_strategies(weights, *digits, patterns.BATCH, case.lr)
             found = {name: [] for name in windows}
             for _ in range(grid.rounds):
@@ -128,9 +106,9 @@ def seconds_to_target(snapshots, test_x, test_y):
 
 def measure_learning(grid, workers):
     """Return the seconds to the target by pattern and learning rate: one a round."""
-    *_, test_x, test_y = images(LEARNING_SIZE)
-    case = prepare(workers, LEARNING_SIZE)
-    share(case, TEAM)
+    *_, test_x, test_y = patterns.images(LEARNING_SIZE)
+    case = patterns.prepare(workers, LEARNING_SIZE)
+    patterns.share(case, TEAM)
     started = {
         name: make(case) for name, make in patterns.PATTERNS.items() if name != LIMIT
     }
@@ -199,8 +177,8 @@ def measure_memory(grid):
     for name, make in patterns.PATTERNS.items():
         workers = start(TEAM)
         for size in grid.memory:
-            case = prepare(workers, size)
-            share(case, TEAM)
+            case = patterns.prepare(workers, size)
+            patterns.share(case, TEAM)
             unneeded = workers[patterns.CORES :] if name == LIMIT else []
             if make in patterns.WITH_TASKS:
                 unneeded = workers  # a team has tasks of its own
