@@ -167,8 +167,7 @@ class Aggregator:
             if server not in self.fresh:
                 self.copy(old, self.parts[self.next][server])
         self.store.row, self.fresh = self.next, set()
-        taken = {self.store.row, *self.store.reading.values()}
-        self.next = next(row for row in range(len(taken) + 1) if row not in taken)
+        self.next = self.store.free_row()
 
     def copy(self, part, into):
         for array, place in zip(part, into, strict=True):

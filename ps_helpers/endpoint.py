@@ -117,8 +117,7 @@ class Level(Sharded):
 
     def reports(self):
         """Return what all servers report, without their logs."""
-        calls = [ps.report.remote(math.inf) for ps in self.servers]
-        return [ray.get(call) for call in calls]
+        return ray.get([ps.report.remote(math.inf) for ps in self.servers])
 
     def pull(self):
         """Return the weights for a step that some lack, or what to go on with."""

@@ -62,13 +62,16 @@ class Versions:
     @recorded
     def push(self, keys, values):
         """Write the newest weights plus these values into a free row."""
-        taken = {self.row, *self.reading.values()}
-        free = next(row for row in range(len(taken) + 1) if row not in taken)
-        views = self.table.views
+        free, views = self.free_row(), self.table.views
         for old, value, new in zip(views[self.row], values, views[free], strict=True):
             np.add(old, value, out=new)
         self.row, self.version = free, self.version + 1
         return self.version
+
+    def free_row(self):
+        """Return a row that nobody reads."""
+        taken = {self.row, *self.reading.values()}
+        return next(row for row in range(self.num_versions) if row not in taken)
 
     def pull(self, keys):
         """Return the newest weights, not copied: a row that is read never changes."""
@@ -127,6 +130,8 @@ class Chain(Versions):
 
         Returns whether they are: other updates must be pushed.
         """
+        if self.alone and not self.sums:
+            return False
         rows = tuple(self.row_of.get(id(update)) for update in updates)
         for row in [row for row in self.sums if not self.table.missing[row].any()]:
             del self.sums[row]
@@ -141,11 +146,6 @@ class Chain(Versions):
         self.reading["source of", free] = self.row
         self.row, self.version = free, self.version + 1
         return True
-
-    def free_row(self):
-        """Return a row that nobody reads."""
-        taken = {self.row, *self.reading.values()}
-        return next(row for row in range(self.num_versions) if row not in taken)
 
     def share(self, worker, update):
         """Let a worker make its part of the newest version; return what that takes.

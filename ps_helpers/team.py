@@ -77,11 +77,8 @@ class Team:
         if settings.checkpoint:
             strict = settings.checkpoint_failure == "stop"
             more = {"settings": settings.identity()}
-            folder, every = (
-                Path(settings.checkpoint).absolute(),
-                settings.checkpoint_every,
-            )
-            keeper = Keeper(folder, every, number, strict, more)
+            folder = Path(settings.checkpoint).absolute()
+            keeper = Keeper(folder, settings.checkpoint_every, number, strict, more)
         if number == 0:
             first = {"num_updates": settings.num_updates or settings.max_updates}
         own = {"rule": self.rule, "optimizer": settings.make_optimizer()}
