@@ -89,8 +89,7 @@ class Team:
         """Return the servers' handles, and what a worker connects to."""
         settings = self.settings
         if not isinstance(self.weights, dict):
-            kind = type(self.weights)
-            raise TypeError(f"weights are a dictionary by key, not {kind}")
+            raise TypeError(f"weights are a dictionary, not {type(self.weights)}")
         if isinstance(self.rule, type):
             raise TypeError(f"make an object of it: {self.rule.__name__}(…)")
         if not self.rule.live:
@@ -188,12 +187,11 @@ class Team:
     def grow(self, workers):
         """Start these workers; one that was here before goes on where it stood."""
         for worker in workers:
-            shard = self.shards[worker]
             task, to = self.task, self.to
             if self.aggregators:
                 task = task.options(**pinned_to(self.node_of[worker]))
                 to = self.aggregators[worker]
-            call = task.remote(to, worker, shard, self.settings)
+            call = task.remote(to, worker, self.shards[worker], self.settings)
             self.running[call] = worker
             self.members.add(worker)
 
@@ -201,9 +199,8 @@ class Team:
         """Count these workers out: nobody waits for them, and each is sent home."""
         for worker in workers:
             self.members.discard(worker)
-            servers = self.servers
-            if worker in self.aggregators:  # it has pushes to send before
-                servers = [self.aggregators[worker]]
+            first = self.aggregators.get(worker)  # it has pushes to send before
+            servers = [first] if first else self.servers
             self.ask(*(ps.leave.remote(worker) for ps in servers))
 
     def replace(self, worker, reason):
@@ -361,13 +358,11 @@ class Team:
 
     def report(self):
         """Return a `Report` of all servers, with the pushes since the last one."""
-        starts = [self.noted] + [math.inf] * (len(self.servers) - 1)  # one log will do
+        first, *others = self.servers
         for pause in (0, 0.1, 1, 5):
             time.sleep(pause)
-            calls = [
-                ps.report.remote(start)
-                for ps, start in zip(self.servers, starts, strict=True)
-            ]
+            calls = [first.report.remote(self.noted)]  # one log will do
+            calls += [ps.report.remote(math.inf) for ps in others]
             reports = self.ask(*calls)
             versions = {report.version for report in reports}
             # A worker's last push may be on its way to some when it has gone home.
@@ -445,10 +440,9 @@ def has_gone(aggregator):
     """Return whether an aggregator has died, or lost its line to a server."""
     try:
         ray.get(aggregator.address.remote(), timeout=ANSWER_SECONDS)
-    except ray.exceptions.RayTaskError as error:
-        return isinstance(error.cause, EOFError | OSError)
-    except ray.exceptions.RayError:
-        return True
+    except ray.exceptions.RayError as error:
+        failed = isinstance(error, ray.exceptions.RayTaskError)
+        return not failed or isinstance(error.cause, EOFError | OSError)
     return False
 
 

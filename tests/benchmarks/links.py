@@ -21,7 +21,9 @@ from ps_helpers.lab import door, session
 ROOT = Path(__file__).parents[2]
 NUM_NODES, PORT = 3, 6379
 BRIDGE = "psbridge"
-SHAPE = "root tbf burst 64kb latency 200ms rate".split()
+# A burst takes the largest segments whole: else a processor cuts them to frames, as a
+# network card does for a real machine, and half of both cores did nothing else.
+SHAPE = "root tbf burst 256kb latency 200ms rate".split()
 STORE_BYTES = 1_500_000_000  # of Ray's object store on each node
 WAIT = 120  # seconds until a Ray that does not start is an error
 
@@ -112,8 +114,9 @@ def remove():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(process), signal.SIGKILL)
             run("ip", "netns", "del", name(node))
-    with contextlib.suppress(subprocess.CalledProcessError):
-        run("ip", "link", "del", BRIDGE)
+    for device in (BRIDGE, *(f"psport{node}" for node in range(NUM_NODES))):
+        with contextlib.suppress(subprocess.CalledProcessError):
+            run("ip", "link", "del", device)  # the kernel would do it later
 
 
 def on_node(node, *words, **options):

@@ -114,23 +114,19 @@ def places(jobs, nodes):
     ``nodes`` are those of `links` on which workers are; the others are on node 0. With
     none all are on this machine.
     """
+    on = {job: [0 if nodes else None] * number for job, number in jobs.items()}
     if nodes:
-        on = {job: [0] * number for job, number in jobs.items()}
         on["worker"] = list(itertools.islice(itertools.cycle(nodes), jobs["worker"]))
-        ports = itertools.count(20_000 + 100 * len(jobs))  # nobody else is there
-        return {
-            job: [(f"{links.address(node)}:{next(ports)}", node) for node in each]
-            for job, each in on.items()
-        }
+    ports = itertools.count(20_000 + 100 * len(jobs))  # nobody else is on the nodes
     with contextlib.ExitStack() as stack:
-        server = functools.partial(socket.create_server, ("127.0.0.1", 0))
-        return {
-            job: [
-                (f"127.0.0.1:{stack.enter_context(server()).getsockname()[1]}", None)
-                for _ in range(number)
-            ]
-            for job, number in jobs.items()
-        }
+
+        def place(node):
+            if node is not None:
+                return f"{links.address(node)}:{next(ports)}", node
+            own = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            return f"127.0.0.1:{own.getsockname()[1]}", None
+
+        return {job: list(map(place, each)) for job, each in on.items()}
 
 
 class Strategy:
