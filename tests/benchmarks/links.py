@@ -23,7 +23,7 @@ NUM_NODES, PORT = 3, 6379
 BRIDGE = "psbridge"
 # A burst takes the largest segments whole: else a processor cuts them to frames, as a
 # network card does for a real machine, and half of both cores did nothing else.
-SHAPE = "root tbf burst 256kb latency 200ms rate".split()
+SHAPE = "root tbf burst 256kb latency 50ms rate".split()
 STORE_BYTES = 1_500_000_000  # of Ray's object store on each node
 WAIT = 120  # seconds until a Ray that does not start is an error
 
