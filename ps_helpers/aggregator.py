@@ -8,7 +8,6 @@ each worker's push, as if it had come alone. Notebook 08 shows what this buys.
 import itertools
 import math
 import threading
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -50,7 +49,7 @@ class Aggregator:
         self.next, self.fresh = 1, set()  # the row of the next weights; whose parts
         self.hub = Hub(self, MemoryWire(self.store))
         self.news = threading.Condition(self.hub.lock)
-        self.sums, self.joins, self.leaves = deque(), [], []
+        self.sums, self.joins, self.leaves = [], [], []
         self.least = {}  # who waits -> the step that it may go on with, or a later one
         self.go = {}  # worker -> for each server version and step, or None; home: None
         shapes = [list(part.values()) for part in layout.parts()]
@@ -129,7 +128,7 @@ class Aggregator:
                 return
             parts, said, known = [()] * len(self.lines), words(), ()
             if self.sums:
-                row, said["pushes"], known = self.sums.popleft()
+                row, said["pushes"], known = self.sums.pop(0)
                 parts = self.parts[row]
             if not self.sums:
                 said |= {"joins": self.joins, "leaves": self.leaves}
@@ -176,5 +175,4 @@ class Aggregator:
         self.next = self.store.free_row()
 
     def copy(self, part, into):
-        for array, place in zip(part, into, strict=True):
-            np.copyto(place, array)
+        list(map(np.copyto, into, part))

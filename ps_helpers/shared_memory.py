@@ -62,7 +62,9 @@ class Versions:
     @recorded
     def push(self, keys, values):
         """Write the newest weights plus these values into a free row."""
-        free, views = self.free_row(), self.table.views
+        taken = {self.row, *self.reading.values()}
+        free = next(row for row in range(len(taken) + 1) if row not in taken)
+        views = self.table.views
         for old, value, new in zip(views[self.row], values, views[free], strict=True):
             np.add(old, value, out=new)
         self.row, self.version = free, self.version + 1
