@@ -1,7 +1,7 @@
 """Compare the speed, the learning and the memory of ways to train with a server.
 
     make bench ARGS="-k quick"   # four workers, three sizes: a few minutes
-    make bench ARGS="-k whole"   # all sizes, 1 to 8 workers: about a quarter of an hour
+    make bench ARGS="-k whole"   # all sizes, 1 to 8 workers: 40 minutes
 
 All that is compared is measured in one run: windows of a second or two, one pattern
 after the other, several times round. Only ratios are asserted. The tables are
