@@ -5,7 +5,6 @@ over the network, and receives the weights once for all of them. The servers jud
 each worker's push, as if it had come alone. Notebook 08 shows what this buys.
 """
 
-import itertools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -118,8 +117,9 @@ class Aggregator:
 
     def is_due(self):
         """Return whether there is something to send that need not wait for more."""
-        busy = self.hub.connections.keys() - self.least.keys()
-        return self.sums and not (self.in_rounds and busy) or self.joins or self.leaves
+        computing = self.hub.connections.keys() - self.least.keys()
+        gathered = self.sums and not (self.in_rounds and computing)
+        return gathered or self.joins or self.leaves
 
     def send(self):
         """Send what has gathered, when it is time."""
@@ -134,11 +134,12 @@ class Aggregator:
                 said |= {"joins": self.joins, "leaves": self.leaves}
                 self.joins, self.leaves = [], []
 
-        def tell(i, line):
-            line.say(said, parts[i] and line.way.pack(parts[i], i not in known))
+        def tell(line, part, counts):
+            line.say(said, line.way.pack(part, counts) if part else ())
 
         # At once: to a server beside this node it is sooner said than over a link.
-        list(self.pool.map(tell, itertools.count(), self.lines))
+        counts = [i not in known for i in range(len(parts))]
+        list(self.pool.map(tell, self.lines, parts, counts))
 
     def hear(self, server):
         """Take a server's answer; let those workers go on that all servers let."""
@@ -175,4 +176,5 @@ class Aggregator:
         self.next = self.store.free_row()
 
     def copy(self, part, into):
-        list(map(np.copyto, into, part))
+        for array, place in zip(part, into, strict=True):
+            np.copyto(place, array)

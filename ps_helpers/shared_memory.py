@@ -297,9 +297,9 @@ class Hub:
             connection.close()
             if known:
                 del self.connections[worker]
-                self.wire.release(worker)
+                self.wire.store.release(worker)
             return
-        self.wire.release(worker)
+        self.wire.store.release(worker)
         update = self.wire.update_of(worker)
         try:
             go = self.server.push(worker, step, update, times, time.time())
@@ -313,7 +313,7 @@ class Hub:
         for w in self.connections.keys() & set(workers):
             with suppress(OSError):  # of a worker that has died
                 self.wire.answer(self.connections[w], w, self.server.pull(w))
-        self.wire.answered()
+        self.wire.store.settle()  # make what nobody was asked to
 
 
 class MemoryWire:
@@ -324,7 +324,7 @@ class MemoryWire:
 
     def welcome(self, connection, worker):
         """Hand a worker the table, and a row for its updates."""
-        self.release(worker)  # of who was here before
+        self.store.release(worker)  # of who was here before
         table = self.store.table
         row = self.store.num_versions + len(self.rows)
         if worker not in self.rows and row == len(table.rows):
@@ -346,14 +346,6 @@ class MemoryWire:
             row = self.store.hold(worker)
             share = self.store.share(worker, self.rows[worker])
             say(connection, row, pulled.version, pulled.step, share)
-
-    def answered(self):
-        """Make what nobody was asked to."""
-        self.store.settle()
-
-    def release(self, worker):
-        """Note that a worker reads no row now."""
-        self.store.release(worker)
 
 
 class MemoryGate:

@@ -89,7 +89,8 @@ class Team:
         """Return the servers' handles, and what a worker connects to."""
         settings = self.settings
         if not isinstance(self.weights, dict):
-            raise TypeError(f"weights are a dictionary, not {type(self.weights)}")
+            kind = type(self.weights)
+            raise TypeError(f"weights are a dictionary by key, not {kind}")
         if isinstance(self.rule, type):
             raise TypeError(f"make an object of it: {self.rule.__name__}(…)")
         if not self.rule.live:
@@ -440,9 +441,10 @@ def has_gone(aggregator):
     """Return whether an aggregator has died, or lost its line to a server."""
     try:
         ray.get(aggregator.address.remote(), timeout=ANSWER_SECONDS)
-    except ray.exceptions.RayError as error:
-        failed = isinstance(error, ray.exceptions.RayTaskError)
-        return not failed or isinstance(error.cause, EOFError | OSError)
+    except ray.exceptions.RayTaskError as error:
+        return isinstance(error.cause, EOFError | OSError)
+    except ray.exceptions.RayError:
+        return True
     return False
 
 

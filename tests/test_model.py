@@ -120,8 +120,10 @@ def test_tensorflow_traces_a_gradient_once_for_all_batch_sizes(batch):
     classifier = model.load("softmax", "tensorflow")
     weights, (x, y) = classifier.initial_weights(), batch
     for size in (1, 2, 7, 20):
-        classifier.gradient(weights, x[:size], y[:size])
+        found = classifier.gradient(weights, x[:size], y[:size])
     assert classifier.raw_gradient.compiled.experimental_get_tracing_count() == 1
+    raw, _ = classifier.raw_gradient(list(map(np.float64, weights)), *batch)
+    np.testing.assert_array_equal(raw, found[0])
 
 
 @pytest.mark.parametrize("engine", model.ENGINES)

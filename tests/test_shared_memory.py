@@ -180,7 +180,7 @@ def test_versions_made_by_slices_are_those_of_one_thread_whoever_dies(
             versions[plain.store.version] = plain.store.pull("ab")
             for w in go:
                 wire.answer(workers[w], w, server.pull(w))
-            wire.answered()
+            wire.store.settle()
             assert store.row < store.num_versions
 
         for w in range(num_workers):
@@ -193,7 +193,7 @@ def test_versions_made_by_slices_are_those_of_one_thread_whoever_dies(
                 continue
             if rng.random() < 0.03:
                 worker.die()
-                wire.release(w)
+                wire.store.release(w)
                 tell(server.join(w), plain.join(w))
             elif worker.may_add():
                 worker.add()
@@ -203,7 +203,7 @@ def test_versions_made_by_slices_are_those_of_one_thread_whoever_dies(
                 ):
                     np.testing.assert_array_equal(place, right)
                 worker.computing = False
-                wire.release(w)
+                wire.store.release(w)
                 update = wire.update_of(w)
                 for part in update:
                     part[...] = rng.normal(size=part.shape)

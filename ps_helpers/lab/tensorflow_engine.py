@@ -74,11 +74,12 @@ def functions(name, shapes, pixels):
         return [part.numpy() for part in tensors(weights, x, y)]
 
     # As an operation: to call the function itself takes longer than a small gradient.
-    more = {"Tout": [tf.float32] * len(shapes), "f": tensors.get_concrete_function()}
+    call = {"Tout": [tf.float32] * len(shapes), "f": tensors.get_concrete_function()}
 
     def raw_gradient(weights, x, y):
+        own = [tf.convert_to_tensor(weight, tf.float32) for weight in weights]
         batch = tf.constant(x), tf.constant(y)
-        return tf.raw_ops.PartitionedCall(args=[*weights, *batch], **more)
+        return tf.raw_ops.PartitionedCall(args=[*own, *batch], **call)
 
     # Run once now: the first step would take a hundred times as long.
     zeros = [np.zeros(shape, np.float32) for shape in shapes]

@@ -20,9 +20,9 @@ from ps_helpers.lab import door, session
 
 ROOT = Path(__file__).parents[2]
 NUM_NODES, PORT = 3, 6379
-BRIDGE = "psbridge"
-# A burst takes the largest segments whole: else a processor cuts them to frames, as a
-# network card does for a real machine, and half of both cores did nothing else.
+BRIDGE, PORTS = "psbridge", [f"psport{node}" for node in range(NUM_NODES)]
+# A burst takes the largest segments whole: to cut them to frames, as a network card
+# does, took half of both cores. A longer queue delays answers where a link is slow.
 SHAPE = "root tbf burst 256kb latency 50ms rate".split()
 STORE_BYTES = 1_500_000_000  # of Ray's object store on each node
 WAIT = 120  # seconds until a Ray that does not start is an error
@@ -69,7 +69,7 @@ def nodes():
         run("ip", "link", "add", BRIDGE, "type", "bridge")
         run("ip", "link", "set", BRIDGE, "up")
         for node in range(NUM_NODES):
-            own, other = name(node), f"psport{node}"
+            own, other = name(node), PORTS[node]
             run("ip", "netns", "add", own)
             pair = ["type", "veth", "peer", "name", "eth0", "netns", own]
             run("ip", "link", "add", other, *pair)
@@ -87,7 +87,7 @@ def shape(rate):
     for node in range(NUM_NODES):
         out = ["ip", "netns", "exec", name(node), "tc", "qdisc", "replace", "dev"]
         run(*out, "eth0", *SHAPE, rate)
-        run("tc", "qdisc", "replace", "dev", f"psport{node}", *SHAPE, rate)
+        run("tc", "qdisc", "replace", "dev", PORTS[node], *SHAPE, rate)
 
 
 def cut(node, whole=False):
@@ -114,7 +114,7 @@ def remove():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(process), signal.SIGKILL)
             run("ip", "netns", "del", name(node))
-    for device in (BRIDGE, *(f"psport{node}" for node in range(NUM_NODES))):
+    for device in (BRIDGE, *PORTS):
         with contextlib.suppress(subprocess.CalledProcessError):
             run("ip", "link", "del", device)  # the kernel would do it later
 

@@ -214,8 +214,7 @@ class Worker:
 def prepare(workers, size, lr=0.001):
     """Trace a size's models in all workers; return its case."""
     get([worker.prepare.remote(size) for worker in workers])
-    weights = ray.put(initial_weights(size))
-    return Case(size, workers, weights, [], lr)
+    return Case(size, workers, ray.put(initial_weights(size)), [], lr)
 
 
 def share(case, team):

@@ -115,8 +115,8 @@ def places(jobs, nodes):
     none all are on this machine.
     """
     on = {job: [0 if nodes else None] * number for job, number in jobs.items()}
-    if nodes:
-        on["worker"] = list(itertools.islice(itertools.cycle(nodes), jobs["worker"]))
+    workers_on = itertools.cycle(nodes or [None])
+    on["worker"] = list(itertools.islice(workers_on, jobs["worker"]))
     ports = itertools.count(20_000 + 100 * len(jobs))  # nobody else is on the nodes
     with contextlib.ExitStack() as stack:
 
