@@ -141,7 +141,7 @@ MUTATIONS = [
         (MEDIANS, "{verb: -max(s) for verb, s in seconds.items()}", "are negative"),
         (
             MEDIANS,
-            "{v: np.median(s) - 0.1 * (v == 'push') for v, s in seconds.items()}",
+            "{v: np.median(s) + 8 * (v == 'push') for v, s in seconds.items()}",
             "yours",
         ),
         (
