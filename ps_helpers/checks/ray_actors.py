@@ -313,14 +313,18 @@ def pull_all(answer, calls):
 @exercise_on_ray
 def measure(answer, calls):
     # Of these, the median, the mean, the extremes and the sums lie far apart.
-    times = {"push": [20, 350, 200, 1000, 5], "pull": [20, 100, 700, 200, 5]}
-    time_calls(answer, calls, "W", np.float32([1.5, -2, 0]), times)
+    times = {"push": [20, 350, 200, 1000, 5], "pull": [10, 40, 700, 80, 5]}
+    for _ in range(3):  # wrong numbers look right where a busy machine delays calls
+        late = time_calls(answer, calls, "W", np.float32([1.5, -2, 0]), times)
+        if late < 0.04:
+            break
+        calls = Calls()
     times = {"push": [20, 5, 60, 20, 5, 20, 5], "pull": [5, 5, 30, 5, 5, 5, 40]}
     time_calls(answer, Calls(), "b2", np.ones((2, 2)) / 3, times)
 
 
 def time_calls(answer, calls, key, value, milliseconds):
-    """Let an answer measure pushes and pulls that take these times."""
+    """Let an answer measure calls of these times; return how late a typical one is."""
     repeats = len(milliseconds["push"])
 
     def take(verb, keys):
@@ -391,3 +395,6 @@ def time_calls(answer, calls, key, value, milliseconds):
         }
         require(not near, near and near[min(near)])
         raise NotYet(f"the median {verb} took {median:.2f} s, and yours {found:.2f}")
+    return max(
+        np.median(bounds[v][1]) - np.median(milliseconds[v]) / 1000 for v in seconds
+    )
