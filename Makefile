@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test weekly bench soak notebooks pins student-zip slides wheels classroom words site site-test grade-test browser-test memory
+.PHONY: help lab train test weekly bench soak notebooks pins student-zip slides wheels classroom words site site-test grade-test browser-test jobs-test memory
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
@@ -64,6 +64,9 @@ pins:  ## refresh the pins in requirements.txt and environment.yml
 	    --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
 	    --custom-compile-command "make pins" --quiet \
 	    --output-file tests/classroom/requirements.txt
+	build/pins/bin/uv --no-config pip compile --group jobs --constraint requirements.txt \
+	    --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
+	    --custom-compile-command "make pins" --quiet --output-file tests/classroom/jobs.txt
 	sed '/^  - pip:$$/q' environment.yml > build/environment.yml
 	sed -n 's/^[a-z0-9]/      - &/p' requirements.txt >> build/environment.yml
 	mv build/environment.yml environment.yml
@@ -106,6 +109,18 @@ grade-test: build/classroom/installed  ## hand out, submit and grade the noteboo
 
 browser-test: build/classroom/installed  ## run the notebooks in a real browser
 	$(CLASSROOM_TEST) tests/classroom/test_browser.py $(ARGS)
+
+# A head that takes jobs needs more than the notebooks; the rest it takes from .venv.
+build/jobs/installed: tests/classroom/jobs.txt .venv/installed
+	test -e $@ || $(PYTHON) -m venv --clear build/jobs
+	rm -f $@
+	echo "import site; site.addsitedir('$$(echo $(CURDIR)/.venv/lib/python*/site-packages)')" \
+	    > $$(echo build/jobs/lib/python*/site-packages)/venv.pth
+	build/jobs/bin/python -m pip install --disable-pip-version-check --quiet -r $<
+	touch $@
+
+jobs-test: build/jobs/installed  ## submit a job to a head that asks for a token
+	build/jobs/bin/python -m pytest -p no:cacheprovider tests/classroom/test_jobs.py $(ARGS)
 
 memory: .venv/installed  ## measure the notebooks in 2 GB; fills in README's table
 	$(PY) tests/classroom/memory.py $(ARGS)

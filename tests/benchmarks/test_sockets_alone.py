@@ -1,0 +1,57 @@
+"""Compare sockets alone, without shared memory, with Ray's documentation's patterns.
+
+    make bench ARGS="-k sockets_alone"   # one machine, four workers
+
+What several nodes speak to each other is spoken on one: whole arrays through the
+system. At 23 MB that costs more than half of a gradient, in copies alone.
+"""
+
+import functools
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import patterns
+import pytest
+from test_speed import TEAM, start
+
+from ps_helpers import team
+
+ALONE = "sockets alone"
+
+
+def actor(keys, weights, parts, num_workers):
+    """Start a server that listens to sockets where one in shared memory would be."""
+    return team.SocketGateActor.remote(keys, weights, parts)
+
+
+class OverSockets(patterns.Ours):
+    def window(self, *arguments, **options):
+        with mock.patch.object(team, "MemoryGateActor", SimpleNamespace(remote=actor)):
+            return super().window(*arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def workers(stop_ray_at_the_end):
+    return start(TEAM)
+
+
+@pytest.mark.parametrize(
+    "size, times", zip(patterns.SIZES[:3], (4, 2, 1.2), strict=True)
+)
+def test_sockets_alone_beat_the_documentation(workers, size, times):
+    case = patterns.prepare(workers, size)
+    patterns.share(case, TEAM)
+    names = patterns.LIMIT, patterns.SYNCHRONOUS, patterns.ASYNCHRONOUS
+    makes = {name: patterns.PATTERNS[name] for name in names}
+    makes |= {ALONE: functools.partial(OverSockets, 1)}
+    started = {name: make(case) for name, make in makes.items()}
+    rates = {name: [] for name in started}
+    for _ in range(3):
+        for name, pattern in started.items():
+            rates[name].append(pattern.window(TEAM, 2))
+    for pattern in started.values():
+        pattern.stop()
+    middle = {name: np.median(found) for name, found in rates.items()}
+    print(f"\n{size.megabytes} MB, gradients a second:", middle)
+    assert middle[ALONE] >= times * max(middle[name] for name in names[1:])
