@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from ps_helpers.tools import glossary
+from ps_helpers.tools import command, glossary
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 FORMS = {  # what counts as a use of a term, if not the term and its plural alone
@@ -144,7 +144,7 @@ def make(folder, *notebooks):
         cell = v4.new_markdown_cell(f"# A\n\n## Words\n\n{words}\n\n## Questions\n\n1.")
         path = folder / "teacher" / f"{name}.ipynb"
         nbformat.write(v4.new_notebook(cells=[cell]), path)
-    return glossary.main([f"--folder={folder}"])
+    return command.keep("", glossary.make, [f"--folder={folder}"])
 
 
 ALIAS = "- **alias**: a name."
