@@ -5,7 +5,6 @@ python -m ps_helpers.tools.diagrams writes notebooks/figures/*.svg.
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 
 from ps_helpers.tools import command
@@ -242,49 +241,8 @@ def cluster():
     yield text(360, 262, "half a sum\neach way", 13, NEW_TEXT, True)
 
 
-BARRED = {  # top and words of a bar; pull, push, which is new; title, description
-    "waiting": (
-        (132, "the rule: whose updates count, and who goes on?"),
-        ("pull: when\nthe rule\nlets you go", "push: add\nan update", "pull"),
-        "A rule between server and workers",
-        "Pushes reach the server at once; pulls pass a gate, the rule of waiting.",
-    ),
-    "virtual_time": (
-        (128, "queue: 12.0 ms worker 2, 12.4 ms worker 0, …"),
-        ("pull", "push", None),
-        "Workers and server in virtual time",
-        "Messages go through a queue of events that is sorted by virtual time.",
-    ),
-    "shared_memory": (
-        (132, "one table in the memory of all processes"),
-        ("row 2", "it is\nthere", None),
-        "Shared memory",
-        "Weights and updates lie in one table; messages carry the number of a row.",
-    ),
-    "when_things_die": (
-        (132, "each push has a name: worker 2, step 17"),
-        ("pull", "push: again\nif nobody\nanswers", "push"),
-        "Pushes with names",
-        "Each push has a name, by which the server knows it when it comes again.",
-    ),
-    "fewer_bytes": (
-        (132, "compress: send 1 number in 100, keep the rest"),
-        ("pull", "push:\nfew bytes", "push"),
-        "Pushes with fewer bytes",
-        "Each push is compressed: one number in a hundred is sent, the rest is kept.",
-    ),
-    "thousand_workers": (
-        (132, "measured: compute, latency, serve, bandwidth"),
-        ("pull", "push", None),
-        "Workers and server with measured costs",
-        "Four measured numbers say how long a step and its messages take.",
-    ),
-}
-
-
-def barred(bar, words):
-    """Yield the system with a highlighted bar in the way of its messages."""
-    (y, inscription), (pull, push, new) = bar, words
+def barred(inscription, pull, push, new=None, y=132):
+    """Yield the system with a highlighted bar at y in the way of its messages."""
     yield from system(pull, push)
     for way, x, start, end in ("pull", -10, y + 26, BOTTOM), ("push", 10, y, TOP - 4):
         for middle in COLUMNS if way == new else ():
@@ -293,8 +251,45 @@ def barred(bar, words):
     yield text(360, y + 18, inscription, 14, NEW_TEXT, bold=True)
 
 
-for name, (bar, words, *told) in BARRED.items():
-    drawn(*told, name)(partial(barred, bar, words))
+@drawn("A rule between server and workers")
+def waiting():
+    """Pushes reach the server at once; pulls pass a gate, the rule of waiting."""
+    rule = "the rule: whose updates count, and who goes on?"
+    pull, push = "pull: when\nthe rule\nlets you go", "push: add\nan update"
+    return barred(rule, pull, push, new="pull")
+
+
+@drawn("Workers and server in virtual time")
+def virtual_time():
+    """Messages go through a queue of events that is sorted by virtual time."""
+    queue = "queue: 12.0 ms worker 2, 12.4 ms worker 0, …"
+    return barred(queue, "pull", "push", y=128)
+
+
+@drawn("Shared memory")
+def shared_memory():
+    """Weights and updates lie in one table; messages carry the number of a row."""
+    return barred("one table in the memory of all processes", "row 2", "it is\nthere")
+
+
+@drawn("Pushes with names")
+def when_things_die():
+    """Each push has a name, by which the server knows it when it comes again."""
+    push = "push: again\nif nobody\nanswers"
+    return barred("each push has a name: worker 2, step 17", "pull", push, new="push")
+
+
+@drawn("Pushes with fewer bytes")
+def fewer_bytes():
+    """Each push is compressed: one number in a hundred is sent, the rest is kept."""
+    compressed = "compress: send 1 number in 100, keep the rest"
+    return barred(compressed, "pull", "push:\nfew bytes", new="push")
+
+
+@drawn("Workers and server with measured costs")
+def thousand_workers():
+    """Four measured numbers say how long a step and its messages take."""
+    return barred("measured: compute, latency, serve, bandwidth", "pull", "push")
 
 
 @drawn("The order matters")
