@@ -1,5 +1,6 @@
 """Tests of what tools keep: diagrams, the count of notebooks, README's speeds."""
 
+import functools
 import html
 import json
 import re
@@ -7,7 +8,9 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
@@ -43,12 +46,16 @@ def test_a_stale_and_a_missing_file_are_found_and_written(tmp_path, capsys):
 
 
 def luminance(colour):
-    """Return the relative luminance of #RRGGBB, as WCAG 2 defines it."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [
-        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    """Return the relative luminance of a colour, as WCAG 2 defines it."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@functools.cache
+def width_of(words, size, weight):
+    font = FontProperties(family="DejaVu Sans", weight=weight)
+    return TextPath((0, 0), words, size, prop=font).get_extents().width
 
 
 def test_no_diagram_is_stored_that_is_not_made():
@@ -77,8 +84,7 @@ def test_words_are_large_and_dark_enough_and_keep_apart(name):
         assert size >= 13
         assert (ground + 0.05) / (luminance(text.get("fill")) + 0.05) >= 4.5
         weight, anchor = text.get("font-weight", "normal"), text.get("text-anchor")
-        font = FontProperties(family="DejaVu Sans", weight=weight)
-        width = TextPath((0, 0), text.text, size, prop=font).get_extents().width
+        width = width_of(text.text, size, weight)
         left = x - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
         assert 8 < left and left + width < diagrams.WIDTH - 8, text.text
         for other, a, b, top in placed:
