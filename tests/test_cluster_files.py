@@ -34,12 +34,6 @@ def test_ray_up_takes_its_file():
             validate_config(prepare_config(read("ray-up.yaml") | {key: value}))
 
 
-def pods(cluster):
-    """Return the pod templates of a cluster's spec, and their ray start options."""
-    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
-    return [group["template"]["spec"] for group in groups]
-
-
 def test_kubernetes_files_have_the_fields_that_kuberay_needs():
     """No schema of KubeRay's is at hand: these are those of its samples."""
     job, cluster = read("rayjob.yaml"), read("raycluster.yaml")
@@ -49,14 +43,13 @@ def test_kubernetes_files_have_the_fields_that_kuberay_needs():
     assert job["spec"]["rayClusterSpec"] == cluster["spec"]
     spec = cluster["spec"]
     assert spec["rayVersion"] == RAY and spec["authOptions"] == {"mode": "token"}
-    assert all(
-        isinstance(v, str) for v in spec["headGroupSpec"]["rayStartParams"].values()
-    )
+    started = spec["headGroupSpec"]["rayStartParams"]
+    assert all(isinstance(value, str) for value in started.values())
     for group in spec["workerGroupSpecs"]:
         assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
         assert {"groupName", "rayStartParams", "template"} <= {*group}
-    for pod in pods(spec):
-        [container] = pod["containers"]
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        [container] = group["template"]["spec"]["containers"]
         assert container["image"] and container["resources"]["limits"]["cpu"]
 
 

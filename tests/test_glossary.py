@@ -1,5 +1,6 @@
 """Tests of the glossary, and of the links to it in the notebooks' prose."""
 
+import functools
 import re
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from ps_helpers.tools import glossary
+from ps_helpers.tools import command, glossary
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 FORMS = {  # what counts as a use of a term, if not the term and its plural alone
@@ -54,6 +55,7 @@ def text_of(path):
     return "\n\n".join(shown)
 
 
+@functools.cache
 def uses(text, terms):
     """Return (term, anchor of the link around it or None) of each use, in order.
 
@@ -73,7 +75,7 @@ def wrong_links(texts, terms):
     """Say which terms are not linked once in the texts, at their first use."""
     found, first = [], {}
     for name, text in texts.items():
-        for term, target in uses(text, terms):
+        for term, target in uses(text, tuple(terms)):
             if term not in first and target != glossary.anchor(term):
                 found.append(f"{name}: {term!r} is not linked at its first use")
             first.setdefault(term, name)
@@ -88,7 +90,7 @@ def early_uses(texts, introduced):
     names, found = list(texts), []
     for name, text in texts.items():
         linked = {to for _, to in LINK.findall(text)}
-        for term in sorted({term for term, _ in uses(text, introduced)}):
+        for term in sorted({term for term, _ in uses(text, tuple(introduced))}):
             early = names.index(name) < names.index(introduced[term])
             if early and glossary.anchor(term) not in linked:
                 found.append(f"{name}: {term!r} comes in {introduced[term]}")
@@ -126,7 +128,7 @@ def test_a_wrong_link_is_found(wrong, texts):
 
 
 def test_the_longer_of_two_terms_is_meant_and_an_early_use_is_found():
-    terms = ["server", "round", "parameter server", "round trip"]
+    terms = "server", "round", "parameter server", "round trip"
     found = uses("Parameter servers and round trips, a server, rounding.", terms)
     assert [term for term, _ in found] == ["parameter server", "round trip", "server"]
     texts = {"0": "It pulls.", "1": PUSH, "2": "Who pushes, pulls.", "3": "Pull!"}
@@ -144,7 +146,7 @@ def make(folder, *notebooks):
         cell = v4.new_markdown_cell(f"# A\n\n## Words\n\n{words}\n\n## Questions\n\n1.")
         path = folder / "teacher" / f"{name}.ipynb"
         nbformat.write(v4.new_notebook(cells=[cell]), path)
-    return glossary.main([f"--folder={folder}"])
+    return command.keep("", glossary.make, [f"--folder={folder}"])
 
 
 ALIAS = "- **alias**: a name."

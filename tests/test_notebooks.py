@@ -1,4 +1,4 @@
-"""Tests of the stored notebooks: form, exercises, leaks, and the package's code.
+"""Tests of the stored notebooks: form, exercises, leaks, results, the package's code.
 
 That they are stored executed, with clean metadata and in two variants that agree, is
 what `make notebooks ARGS=--check` says; that no line is too long says ruff.
@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+README = (ROOT / "README.md").read_text()
 TEACHER = sorted(NOTEBOOKS.glob("teacher/*.ipynb"))
 TEMPLATE = sorted(NOTEBOOKS.glob("template/teacher/*.ipynb"))
 PAIRS = {path: path.parents[1] / path.name for path in TEACHER + TEMPLATE}
@@ -69,23 +70,8 @@ def repeatable(cell):
 
 def printed(cell):
     """Return the text of a cell's outputs, as a reader or nbval sees it."""
-    parts = []
-    for out in cell.outputs:
-        kinds = ((k, v) for k, v in out.get("data", {}).items() if "png" not in k)
-        parts += [out.get("text", ""), *(str(value) for _, value in kinds)]
-    return "".join(parts)
-
-
-def pictures(path):
-    """Yield (its bytes, output, cell) of each stored picture."""
-    for cell in code(path):
-        for output in cell.outputs:
-            if png := output.get("data", {}).get("image/png"):
-                yield b64decode(png), output, cell
-
-
-def test_there_are_notebooks():
-    assert len(TEMPLATE) == 1 and len(TEACHER) >= 9
+    parts = [[out.get("text", ""), *out["data"].values()] for out in repeatable(cell)]
+    return "".join(str(part) for each in parts for part in each)
 
 
 @every_notebook
@@ -128,11 +114,15 @@ def test_writes_one_sentence_a_line(path):
 def test_pictures_are_small_and_have_alternative_text(path):
     assert path.stat().st_size < 500_000 and "<img" not in prose(path)
     assert all(len(alt) > 20 for alt in re.findall(r"!\[(.*?)\]\(", prose(path)))
-    for png, output, cell in pictures(path):
-        alternative = output.metadata["image/png"]["alt"]
-        assert alternative == output.data["text/plain"] and alternative in printed(cell)
-        assert len(png) < 60_000
-        assert struct.unpack(">I", png[16:20])[0] <= 1000  # the width, in its header
+    outputs = [out for cell in code(path) for out in cell.outputs]
+    for output in outputs:
+        if picture := output.get("data", {}).get("image/png"):
+            assert output.metadata["image/png"]["alt"] == output.data["text/plain"]
+            png = b64decode(picture)
+            assert len(png) < 60_000
+            assert (
+                struct.unpack(">I", png[16:20])[0] <= 1000
+            )  # the width, in its header
 
 
 @every_notebook
@@ -174,6 +164,31 @@ def test_every_exercise_is_solved_in_the_teachers_notebook_alone(path):
         assert all(printed(cell).endswith(f": {verdict}\n") for cell in checks)
         numbers = re.findall(r"### Exercise (\d+): ", prose(variant))
         assert numbers == [str(i + 1) for i in range(len(checks))]
+
+
+# Times and results
+
+
+@pytest.mark.parametrize("path", TEACHER, ids=named)
+def test_the_readme_gives_the_times_that_the_notebook_gives(path):
+    takes = re.search(r"\*\*Takes\*\* (\d+) minutes.*?; (\d+) seconds", prose(path))
+    [row] = [line for line in README.splitlines() if f"/{path.name}) |" in line]
+    assert f"| {takes[1]} min | {takes[2]} s |" in row
+
+
+@pytest.mark.parametrize("path", TEACHER[1:3], ids=named)
+def test_the_results_are_those_that_a_cell_prints(path):
+    own = rf"^\| {path.stem[:2]} .*\| ([\d.]+) \| ([\d.]+) \|$"
+    rows = re.findall(own, prose(path), re.MULTILINE)
+    assert rows
+    for loss, accuracy in rows:
+        told = f"loss {loss}, accuracy {accuracy}"
+        assert any(told in printed(cell) for cell in code(path))
+
+
+def test_results_of_the_first_notebook_are_repeated_as_they_are():
+    tables = [re.findall(r"^\| (01 .*) \|$", prose(p), re.M) for p in TEACHER[1:3]]
+    assert tables[0] == tables[1] and len(tables[0]) == 1
 
 
 # The package's code is that of the notebooks

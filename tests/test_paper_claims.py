@@ -1,8 +1,6 @@
 """Tests of the page of papers' claims: it stands, and notices what no longer does."""
 
-import json
 import re
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -10,12 +8,17 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from ps_helpers.tools import paper_claims
+from ps_helpers.tools import command, paper_claims
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SOURCE = tomllib.loads((NOTEBOOKS / "teacher/paper_claims.toml").read_text("utf-8"))
 CLAIMS = SOURCE["claims"]
 CELLS = paper_claims.outline(NOTEBOOKS)
+STUDENTS = {
+    (path.name, cell.id)
+    for path in NOTEBOOKS.glob("*.ipynb")
+    for cell in nbformat.read(path, 4).cells
+}
 
 every_claim = pytest.mark.parametrize("claim", CLAIMS, ids=paper_claims.heading)
 
@@ -36,11 +39,8 @@ def test_students_read_nothing_of_teachers():
 
 @every_claim
 def test_the_cells_exist_in_both_variants_and_every_text_is_a_sentence(claim):
-    assert claim["cells"]
-    for name in claim["cells"]:
-        path = CELLS[name][0]
-        student = nbformat.read(NOTEBOOKS / path.name, 4)
-        assert name.partition(" ")[2] in {cell.id for cell in student.cells}
+    cells = {(CELLS[name][0].name, name.split()[1]) for name in claim["cells"]}
+    assert cells and cells <= STUDENTS
     for key in "claim", "measured", "why":
         assert re.fullmatch(r"[^a-z].*[.)]", claim[key]), key
 
@@ -54,20 +54,6 @@ def test_a_number_of_the_page_is_a_number_of_an_output(claim):
 
 
 # Whether a changed output is noticed
-
-
-def changed(cells, edit):
-    return {
-        name: (path, section, edit(text))
-        for name, (path, section, text) in cells.items()
-    }
-
-
-@every_claim
-def test_an_output_that_is_gone_or_comes_twice_is_refused(claim):
-    for edit in lambda text: "", lambda text: 2 * text:
-        with pytest.raises(ValueError, match="[02] times in its output"):
-            paper_claims.measured(claim, changed(CELLS, edit))
 
 
 def holds(claim, still):
@@ -120,7 +106,7 @@ def write(folder, printed):
 
 
 def run(folder, *options):
-    return paper_claims.main([f"--folder={folder}", *options])
+    return command.keep("", paper_claims.make, [f"--folder={folder}", *options])
 
 
 def test_the_page_tells_verdict_numbers_and_cell(folder):
@@ -146,6 +132,7 @@ def test_the_page_tells_verdict_numbers_and_cell(folder):
         ("s = 8: 1.5 to inf s, 1,234 bytes", 2, "no longer: low < high < 3, which"),
         ("s = 8: 1.5 to 2.2 s, 999 bytes", 2, "no longer: 1000 < size"),
         ("s = 9: 1.5 to 2.2 s, 1,234 bytes", 2, "0 times in its output"),
+        (2 * "s = 8: 1.5 to 2.2 s, 1,234 bytes\n", 2, "2 times in its output"),
         ("s = 18: 1.5 to 2.2 s, 1,234 bytes", 2, "0 times in its output"),
         ("s = 8: 1.5 to 2.2.1 s, 1,234 bytes", 2, "0 times in its output"),
     ],
@@ -177,21 +164,3 @@ def test_a_mistake_in_the_source_is_refused(folder, capsys, old, new, reason):
     error = capsys.readouterr().err
     assert "A 2000: it is fast" in error or "B 2000" in error
     assert reason in error
-
-
-def test_the_page_of_the_series_is_stale_if_one_output_changes(tmp_path):
-    """The real sources: every cell that is quoted, one digit changed in each."""
-    shutil.copytree(NOTEBOOKS / "teacher", tmp_path / "teacher")
-    assert run(tmp_path) == 0
-    page = (tmp_path / "paper_claims.md").read_text("utf-8")
-    assert page == (NOTEBOOKS / "paper_claims.md").read_text("utf-8")
-    path = tmp_path / "teacher" / "04b_virtual_time.ipynb"
-    notebook = json.loads(path.read_text("utf-8"))
-    [cell] = [cell for cell in notebook["cells"] if cell["id"] == "04-55"]
-    text = "".join(cell["outputs"][0]["text"])
-    cell["outputs"][0]["text"] = text.replace("momentum 0.75", "momentum 0.76")
-    path.write_text(json.dumps(notebook), "utf-8")
-    assert run(tmp_path, "--check") == 1
-    cell["outputs"][0]["text"] = text.replace("momentum 0.75", "momentum 0.57")
-    path.write_text(json.dumps(notebook), "utf-8")
-    assert run(tmp_path, "--check") == 2

@@ -27,23 +27,12 @@ PINS = [line for line in REQUIREMENTS.splitlines() if line[:1] not in ("", "#")]
 SUPPORTED = SpecifierSet(PROJECT["requires-python"])
 
 
-def run(*command, folder=ROOT):
+def run(*module, folder=ROOT):
     """Run a module; return what it printed."""
-    command, how = [sys.executable, "-m", *command], {"cwd": folder, "timeout": 120}
+    command, how = [sys.executable, "-m", *module], {"cwd": folder, "timeout": 120}
     done = subprocess.run(command, capture_output=True, text=True, **how)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def unmet(requirement):
-    """Say what the pins lack of a requirement; None if nothing."""
-    name = canonicalize_name(requirement.name)
-    pins = [p for p in map(Requirement, PINS) if canonicalize_name(p.name) == name]
-    versions = [specifier.version for pin in pins for specifier in pin.specifier]
-    if not versions:
-        return f"{requirement.name} is not pinned"
-    if not all(requirement.specifier.contains(v, prereleases=True) for v in versions):
-        return f"{requirement} excludes a pin of {versions}"
 
 
 # Pins
@@ -57,10 +46,15 @@ def test_requirements_are_exact_pins_without_addresses_or_paths():
 
 def test_what_the_dependencies_need_is_pinned_too():
     """Follow the installed packages' own requirements to the end."""
+    pins = [(pin.name, pin.specifier) for pin in map(Requirement, PINS)]
     todo, seen = [Requirement(text) for text in DIRECT + BUILD], set()
     while todo:
         requirement = todo.pop()
-        assert unmet(requirement) is None
+        name = canonicalize_name(requirement.name)
+        versions = [one.version for pin, exact in pins if pin == name for one in exact]
+        assert versions, f"{name} is not pinned"
+        taken = requirement.specifier.filter(versions, prereleases=True)
+        assert [*taken] == versions, f"{requirement} excludes a pin"
         for extra in {"", *requirement.extras}:
             if (requirement.name, extra) not in seen:
                 seen.add((requirement.name, extra))

@@ -25,8 +25,9 @@ def number(path):
     return path.name.partition("_")[0].removeprefix("0")
 
 
-def anchor(term):
-    return term.replace(" ", "-")
+def anchor(title):
+    """Return the anchor of a heading, as GitHub and Sphinx make it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def words(path):
@@ -67,10 +68,5 @@ def make(folder):
     return {folder / NAME: "".join(parts)}
 
 
-def main(arguments=None):
-    """Run the command with these arguments; return its exit status."""
-    return command.keep(__doc__, make, arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.keep(__doc__, make))

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from ps_helpers.tools import command
 from ps_helpers.tools.command import SourceError
-from ps_helpers.tools.glossary import number
+from ps_helpers.tools.glossary import anchor, number
 from ps_helpers.tools.student_notebooks import find, read
 
 VERDICTS = "holds", "holds in part", "not seen here"
@@ -78,11 +78,6 @@ def measured(claim, cells):
     return found
 
 
-def anchor(title):
-    """Return the anchor of a heading, as GitHub and Sphinx make it."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-
-
 def entry(claim, papers, cells):
     """Return the section of a claim."""
     for key, known in ("verdict", VERDICTS), ("checked", CHECKED), ("paper", papers):
@@ -90,21 +85,15 @@ def entry(claim, papers, cells):
             raise SourceError(f"no {key} is called {claim[key]!r}")
     found = measured(claim, cells)
     told = {key: claim[key].format(**found) for key in ("runs", "measured", "why")}
+    told |= {"heading": heading(claim), "verdict": claim["verdict"].capitalize()}
     links = {}
     for name in claim["cells"]:
         path, section, _ = cells[name]
         notebook, _, cell = name.partition(" ")
         link = f"[notebook {notebook}, {section}]({path.name}#{anchor(section)})"
         links.setdefault(link, []).append(f"`{cell}`")
-    return CLAIM.format(
-        heading=heading(claim),
-        verdict=claim["verdict"].capitalize(),
-        place=claim["place"],
-        checked=claim["checked"],
-        claim=claim["claim"],
-        cells="; ".join(f"{link}: {', '.join(ids)}" for link, ids in links.items()),
-        **told,
-    )
+    listed = "; ".join(f"{link}: {', '.join(ids)}" for link, ids in links.items())
+    return CLAIM.format(**claim | told | {"cells": listed})
 
 
 def heading(claim):
@@ -130,10 +119,5 @@ def make(folder):
     return {folder / "paper_claims.md": text}
 
 
-def main(arguments=None):
-    """Run the command with these arguments; return its exit status."""
-    return command.keep(__doc__, make, arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.keep(__doc__, make))

@@ -172,10 +172,5 @@ def write(folder):
     print("build/slides/index.html")
 
 
-def main(arguments=None):
-    """Run the command with these arguments; return its exit status."""
-    return command.run(__doc__, write, arguments=arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(__doc__, write))

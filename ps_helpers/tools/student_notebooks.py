@@ -27,6 +27,7 @@ STUB = "# YOUR CODE HERE", "raise NotImplementedError"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 CHECK = re.compile(r"^check\((\w+)\)$", re.MULTILINE)
 PARENT_LINK = re.compile(r"""(\]\(<?|\b(?:src|href)=["'])\.\./""")
+OF_A_RUN = "outputs", "execution_count"  # of a cell's keys
 TIMEOUT = 120  # seconds for a cell
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -247,14 +248,7 @@ def form_differences(notebook):
 def cell_differences(expected, stored):
     """Yield the first cell in which a stored notebook differs from the expected one."""
     for pair in zip_longest(expected.cells, stored.cells, fillvalue={"id": "missing"}):
-        cell, other = (
-            {
-                key: cell[key]
-                for key in cell
-                if key not in ("outputs", "execution_count")
-            }
-            for cell in pair
-        )
+        cell, other = ({k: c[k] for k in c if k not in OF_A_RUN} for c in pair)
         if cell != other:
             yield f"cell {other['id']} differs from {cell['id']}"
             break

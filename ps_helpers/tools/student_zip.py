@@ -59,10 +59,5 @@ def write(folder):
     print(f"{target.relative_to(root)}: {target.stat().st_size / 1e6:.1f} MB")
 
 
-def main(arguments=None):
-    """Run the command with these arguments; return its exit status."""
-    return command.run(__doc__, write, arguments=arguments)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(__doc__, write))

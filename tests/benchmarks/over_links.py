@@ -52,16 +52,11 @@ def measure_rates(num_rounds, window_seconds):
     case = patterns.prepare(workers, SIZE)
     patterns.share(case, TEAM)
     weights, digits = patterns.initial_weights(SIZE), patterns.images(SIZE)[:2]
-    found = {}
     with strategies.running(TEAM, nodes=[1, 2]) as prepare:
         theirs = prepare(weights, *digits, patterns.BATCH, case.lr)
         started = {name: make(case) for name, make in PATTERNS.items()}
         windows = {name: pattern.window for name, pattern in started.items()} | theirs
-        for _ in range(num_rounds):
-            for name, window in windows.items():
-                rate = window(TEAM, window_seconds)
-                found.setdefault(name, []).append(rate)
-                print(f"{name}: {rate:.1f} gradients a second", file=sys.stderr)
+        found = patterns.take_turns(windows, num_rounds, TEAM, window_seconds)
         for pattern in started.values():
             pattern.stop()
     return found

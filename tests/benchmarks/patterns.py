@@ -1,8 +1,7 @@
 """The ways to train with a server whose speed the benchmark compares.
 
-Every pattern offers the same: ``window`` trains for some seconds and returns the
-gradients of a second, ``stop`` ends what it has started. TensorFlow is
-imported by workers and by the documentation's server, never by the driver.
+Every `Pattern` offers the same. TensorFlow is imported by workers and by the
+documentation's server, never by the driver.
 """
 
 import functools
@@ -25,6 +24,7 @@ from ps_helpers.team import Team
 FEW, MANY = 3, 16  # local steps
 LIMIT, PAGE = "limit", "page"
 SYNCHRONOUS, ASYNCHRONOUS = "documentation, synchronous", "documentation, asynchronous"
+DOCUMENTED = SYNCHRONOUS, ASYNCHRONOUS
 OURS = "ours, one gradient a push"
 OURS_FEW, OURS_LOCAL = f"ours, {FEW} local steps", f"ours, {MANY} local steps"
 
@@ -74,18 +74,18 @@ def get(references):
     return ray.get(references, timeout=WAIT)
 
 
+def restart(actor, *arguments):
+    """Make an actor anew of these arguments, in the process that it has."""
+    get(actor.__ray_call__.remote(lambda self, *new: self.__init__(*new), *arguments))
+
+
 def end(actor):
     """Kill an actor and wait until its process is gone, and its memory with it."""
-    process = process_number(actor)
+    process = get(actor.__ray_call__.remote(lambda self: os.getpid()))
     ray.kill(actor)
     deadline = time.time() + 10
     while os.path.exists(f"/proc/{process}") and time.time() < deadline:
         time.sleep(0.02)
-
-
-def process_number(actor):
-    """Return the number of an actor's process."""
-    return get(actor.__ray_call__.remote(lambda self: os.getpid()))
 
 
 def rate(step, begin, end):
@@ -225,21 +225,37 @@ def share(case, team):
     get(calls)
 
 
-class Limit:
-    """As many processes as cores compute gradients; nobody pushes, nobody pulls."""
+class Pattern:
+    """A way to train from a case's first weights, perhaps with a server.
+
+    ``window`` trains for some seconds and returns the gradients a second after a
+    warm-up. It keeps pairs of seconds and weights in the list of snapshots, if there
+    is one.
+    """
+
+    server = None
 
     def __init__(self, case):
-        self.case, self.workers = case, case.workers[:CORES]
+        self.case = case
 
-    def window(self, num_workers, seconds, warm=WARM, snapshots=None):
-        """Return the gradients a second of as many processes as there are cores."""
-        begin = time.time() + warm
-        weights = self.case.weights
-        calls = [w.limit.remote(weights, begin, begin + seconds) for w in self.workers]
-        return sum(get(calls))
+    def begin_again(self, lr):
+        """Go back to the first weights; learn at another rate."""
+        self.case = self.case._replace(lr=lr)
 
     def stop(self):
-        pass
+        """End what was started."""
+        if self.server:
+            end(self.server)
+
+
+class Limit(Pattern):
+    """As many processes as cores compute gradients; nobody pushes, nobody pulls."""
+
+    def window(self, num_workers, seconds, warm=WARM, snapshots=None):
+        begin = time.time() + warm
+        weights, workers = self.case.weights, self.case.workers[:CORES]
+        calls = [w.limit.remote(weights, begin, begin + seconds) for w in workers]
+        return sum(get(calls))
 
 
 def watch(calls, pull, snapshots):
@@ -250,15 +266,12 @@ def watch(calls, pull, snapshots):
         snapshots.append((time.time() - started, pull()))
 
 
-def ps_init(server, keys, weights):
-    server.__init__(keys, weights)
-
-
-class Page:
+class Page(Pattern):
     """The worker tasks hold the server's handle, and pull and push by themselves."""
 
     def __init__(self, case):
-        self.case, self.keys = case, load(case.size, "numpy").keys
+        super().__init__(case)
+        self.keys = load(case.size, "numpy").keys
         self.server = ParameterServer.remote(self.keys, get(case.weights))
         self.pull()
 
@@ -266,10 +279,6 @@ class Page:
         return get(self.server.pull.remote(self.keys))
 
     def window(self, num_workers, seconds, warm=WARM, snapshots=None):
-        """Train for some seconds; return the gradients a second after a warm-up.
-
-        Keeps pairs of seconds and weights in the list of snapshots, if there is one.
-        """
         begin = time.time() + warm
         calls = [
             worker.page.remote(self.server, self.case.lr, begin, begin + seconds)
@@ -280,13 +289,8 @@ class Page:
         return sum(get(calls))
 
     def begin_again(self, lr):
-        """Go back to the first weights; learn at another rate."""
-        self.case = self.case._replace(lr=lr)
-        call = self.server.__ray_call__
-        get(call.remote(ps_init, self.keys, self.case.weights))
-
-    def stop(self):
-        end(self.server)
+        super().begin_again(lr)
+        restart(self.server, self.keys, self.case.weights)
 
 
 def synchronous(ps, workers):
@@ -317,28 +321,20 @@ def asynchronous(ps, workers):
         yield 1, current_weights, list(gradients)
 
 
-def documentation_init(server, lr, weights):
-    server.__init__(lr, weights)
-
-
-class Documentation:
+class Documentation(Pattern):
     """The driver hands weights to the workers and their gradients to the server."""
 
     def __init__(self, loop, case):
-        self.case, self.loop = case, loop
+        super().__init__(case)
+        self.loop = loop
         self.server = DocumentationServer.remote(case.lr, case.weights)
         get(self.server.get_weights.remote())
 
     def begin_again(self, lr):
-        """Go back to the first weights; learn at another rate."""
-        self.case = self.case._replace(lr=lr)
-        get(self.server.__ray_call__.remote(documentation_init, lr, self.case.weights))
+        super().begin_again(lr)
+        restart(self.server, lr, self.case.weights)
 
     def window(self, num_workers, seconds, warm=WARM, snapshots=None):
-        """Train for some seconds; return the gradients a second after a warm-up.
-
-        Keeps pairs of seconds and weights in the list of snapshots, if there is one.
-        """
         created = noted = time.time()
         started, done, pending = None, 0, []
         workers = self.case.workers[:num_workers]
@@ -359,11 +355,8 @@ class Documentation:
         get(self.server.get_weights.remote())
         return done / (now - started)
 
-    def stop(self):
-        end(self.server)
 
-
-class Ours:
+class Ours(Pattern):
     """What the script runs with --fast: a `Team` by `Settings`, watched by its reports.
 
     Updates of several steps are averaged, a round at a time: added as they come they
@@ -371,20 +364,13 @@ class Ours:
     """
 
     def __init__(self, local_steps, case, every=0.25, **chosen):
-        self.case, self.local_steps, self.every = case, local_steps, every
+        super().__init__(case)
+        self.local_steps, self.every = local_steps, every
         self.chosen = chosen  # of the settings
         keys = load(case.size, "numpy").keys
         self.weights = dict(zip(keys, get(case.weights), strict=True))
 
-    def begin_again(self, lr):
-        """Learn at another rate; every window begins with the first weights."""
-        self.case = self.case._replace(lr=lr)
-
     def window(self, num_workers, seconds, warm=WARM, snapshots=None):
-        """Train for some seconds; return the gradients a second after a warm-up.
-
-        Keeps pairs of seconds and weights in the list of snapshots, if there is one.
-        """
         chosen = {
             "num_workers": num_workers,
             "num_updates": NEVER,
@@ -430,9 +416,6 @@ class Ours:
             for pushes in spans.values()
         )
 
-    def stop(self):
-        pass
-
 
 # How to start each, from a case.
 PATTERNS = {
@@ -446,7 +429,13 @@ PATTERNS = {
 }
 
 
-WITH_TASKS = [PATTERNS[name] for name in (OURS, OURS_FEW, OURS_LOCAL)]
+def take_turns(windows, num_rounds, team, seconds):
+    """Return gradients a second by name: each window of {name: window} once a round."""
+    found = {name: [] for name in windows}
+    for _ in range(num_rounds):
+        for name, window in windows.items():
+            found[name].append(window(team, seconds))
+    return found
 
 
 class AddNothing(Rule):

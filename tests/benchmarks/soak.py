@@ -11,6 +11,7 @@ all to build/soak.json and draws build/soak.svg, like the one that is stored her
 returns 1 where something grows or is lost.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -44,51 +45,26 @@ LIMITS = {  # name -> by how much it may have grown
 }
 
 
-def processes():
-    """Return the driver, Ray's own processes and Ray's workers."""
-    driver = psutil.Process()
-    own, workers = [], []
-    for process in driver.children(recursive=True):
-        try:
-            is_worker = process.cmdline()[:1] and "ray::" in process.cmdline()[0]
-            (workers if is_worker else own).append(process)
-        except psutil.Error:
-            own.append(process)
-    return driver, own, workers
-
-
-def memory(found):
-    """Return the megabytes that these processes have for themselves."""
-    total = 0
-    for process in found:
-        try:
-            total += process.memory_full_info().uss / 1e6
-        except psutil.Error:
-            pass
-    return total
-
-
-def is_zombie(process):
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
 def measure():
     """Return what must not grow, by name."""
-    driver, own, workers = processes()
+    driver, zombies, own = psutil.Process(), 0, 0
+    found = driver.children(recursive=True)
+    for process in found:
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            zombies += process.status() == psutil.STATUS_ZOMBIE
+            if "ray::" not in "".join(process.cmdline()[:1]):  # or it is a worker
+                own += process.memory_full_info().uss
     total = ray.cluster_resources().get("object_store_memory", 0)
     free = ray.available_resources().get("object_store_memory", 0)
     places = ["/dev/shm", tempfile.gettempdir()]
     mine = [name for place in places for name in os.listdir(place) if "soak" in name]
     return {
-        "driver MB": memory([driver]),
-        "Ray's own MB": memory(own),
+        "driver MB": driver.memory_full_info().uss / 1e6,
+        "Ray's own MB": own / 1e6,
         "driver files": driver.num_fds(),
         "object store MB": (total - free) / 1e6,
-        "processes": len(own) + len(workers),
-        "zombies": sum(map(is_zombie, own + workers)),
+        "processes": len(found),
+        "zombies": zombies,
         "files": len(mine),
     }
 

@@ -74,22 +74,14 @@ def run(case, train):
 
 
 def predict(case, costs):
-    delays = delays_of(case.workers)
+    delays, messages = delays_of(case.workers), costs._asdict()
+    gradient = messages.pop("gradient")
 
     def compute(worker, step):
-        return costs.gradient + delays[worker, step % delays.shape[1]]
+        return gradient + delays[worker, step % delays.shape[1]]
 
-    return seconds(
-        schedule(
-            case.make(),
-            case.workers,
-            compute,
-            num_updates=case.num_updates,
-            push=costs.push,
-            serve=costs.serve,
-            pull=costs.pull,
-        )
-    )
+    rule, end = case.make(), {"num_updates": case.num_updates}
+    return seconds(schedule(rule, case.workers, compute, **end, **messages))
 
 
 def serve_seconds():

@@ -90,14 +90,15 @@ class JupyterLab:
             time.sleep(0.5)
         raise AssertionError(f"JupyterLab did not start:\n{self.log.read_text()}")
 
-    def ask(self, path, method="GET"):
+    def ask(self, path, method="GET", body=None):
         """Ask the server over HTTP; return its answer."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/{path}",
+            data=body and json.dumps(body).encode(),
             headers={"Authorization": f"token {self.token}"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return json.loads(response.read() or "null")
 
     def address(self, name):

@@ -11,7 +11,6 @@ What stands in the README is replaced. Control groups must be writable: run it a
 import argparse
 import contextlib
 import itertools
-import json
 import os
 import queue
 import shutil
@@ -20,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,13 +157,7 @@ class MeasuredLab(JupyterLab):
         body = {"path": path, "name": name, "type": "notebook"}
         body["kernel"] = {"name": "python3"}
         self.ask(f"api/contents/{path}")
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/sessions",
-            data=json.dumps(body).encode(),
-            headers={"Authorization": f"token {self.token}"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            kernel = json.loads(answer.read())["kernel"]["id"]
+        kernel = self.ask("api/sessions", "POST", body)["kernel"]["id"]
         return Kernel(self.folder / f"kernel-{kernel}.json")
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import memory
 import psutil
@@ -116,13 +117,10 @@ def test_groups_that_cannot_be_made_are_refused_and_leave_nothing(tmp_path):
 
 
 def test_without_groups_it_ends_with_status_2_and_a_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(memory.Limits, "__init__", lambda self: refuse())
+    refused = memory.Refused("control groups cannot be made here (no)")
+    monkeypatch.setattr(memory, "Limits", Mock(side_effect=refused))
     assert memory.main([CHEAPEST]) == 2
     assert capsys.readouterr().err == "control groups cannot be made here (no)\n"
-
-
-def refuse():
-    raise memory.Refused("control groups cannot be made here (no)")
 
 
 def test_an_unknown_notebook_is_refused(capsys):
