@@ -42,16 +42,14 @@ def workers(stop_ray_at_the_end):
 def test_sockets_alone_beat_the_documentation(workers, size, times):
     case = patterns.prepare(workers, size)
     patterns.share(case, TEAM)
-    names = patterns.LIMIT, patterns.SYNCHRONOUS, patterns.ASYNCHRONOUS
+    names = patterns.LIMIT, *patterns.DOCUMENTED
     makes = {name: patterns.PATTERNS[name] for name in names}
     makes |= {ALONE: functools.partial(OverSockets, 1)}
     started = {name: make(case) for name, make in makes.items()}
-    rates = {name: [] for name in started}
-    for _ in range(3):
-        for name, pattern in started.items():
-            rates[name].append(pattern.window(TEAM, 2))
+    windows = {name: pattern.window for name, pattern in started.items()}
+    rates = patterns.take_turns(windows, num_rounds=3, team=TEAM, seconds=2)
     for pattern in started.values():
         pattern.stop()
     middle = {name: np.median(found) for name, found in rates.items()}
     print(f"\n{size.megabytes} MB, gradients a second:", middle)
-    assert middle[ALONE] >= times * max(middle[name] for name in names[1:])
+    assert middle[ALONE] >= times * max(map(middle.get, patterns.DOCUMENTED))
