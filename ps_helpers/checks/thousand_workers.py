@@ -77,8 +77,7 @@ def best_backup(times):
         "bandwidth is bytes a second: bytes are seconds times it": "* band → / band",
         "a message costs hop seconds: multiply by it": "hop * → 1 *",
         "that is the other way round: seconds through copies": (
-            "return hops * hop * bandwidth / copies →"
-            "return copies * hop * bandwidth / max(hops, 1)"
+            "hops * hop * bandwidth / copies → copies * hop * bandwidth / max(hops, 1)"
         ),
         "the sign is turned round": "return hops → return -hops",
         "return bytes, not megabytes": "return hops → return 1e-6 * hops",
