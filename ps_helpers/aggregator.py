@@ -55,9 +55,7 @@ class Aggregator:
         self.lines = list(map(partial(call, compress=compress), places, shapes))
         self.pool = ThreadPoolExecutor(len(places))
         self.own = [[np.empty_like(a) for a in part] for part in self.parts[0]]
-        self.hub.start()
-        for serve in (self.send, *(partial(self.hear, i) for i in range(len(places)))):
-            threading.Thread(target=self.hub.run, args=[serve], daemon=True).start()
+        self.hub.start(self.send, *(partial(self.hear, i) for i in range(len(places))))
 
     def address(self):
         """Return where a worker of this node connects, and the key.

@@ -28,13 +28,12 @@ def pack(value, arrays, path):
     if isinstance(value, np.ndarray):
         arrays[path] = value
         return {"array": path}
-    kind, items = type(value).__name__, value
+    kind = type(value).__name__
     if kind not in KINDS:
         return value
     if kind == "dict":
-        items = ([k, pack(v, arrays, f"{path}.{k}")] for k, v in value.items())
-        return {kind: list(items)}
-    return {kind: [pack(v, arrays, f"{path}.{i}") for i, v in enumerate(items)]}
+        return {kind: [[k, pack(v, arrays, f"{path}.{k}")] for k, v in value.items()]}
+    return {kind: [pack(v, arrays, f"{path}.{i}") for i, v in enumerate(value)]}
 
 
 def unpack(value, arrays):

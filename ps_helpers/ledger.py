@@ -80,7 +80,5 @@ class Ledger:
 
     def since(self, number):
         """Return the records from a number on, as far as they are kept."""
-        start = max(0, number - self.forgotten)
-        if start >= len(self.log):
-            return []
+        start = min(max(0, number - self.forgotten), len(self.log))
         return [self.log[i] for i in range(start, len(self.log))]

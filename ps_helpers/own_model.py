@@ -10,7 +10,7 @@ from ps_helpers.endpoint import connect
 from ps_helpers.lab import session
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team
-from ps_helpers.training import Run, follow, saved_states, tell
+from ps_helpers.training import Run, follow, saved_states, start_ray, tell
 from ps_helpers.worker import Learner, work
 
 
@@ -44,9 +44,8 @@ class Adapted:
         # A function that makes the model: what it makes need not be sent to workers.
         is_maker = callable(model) and not hasattr(model, "gradient")
         self.model = model() if is_maker else model
-        weights, gradient = (
-            getattr(self.model, name, None) for name in ("weights", "gradient")
-        )
+        weights = getattr(self.model, "weights", None)
+        gradient = getattr(self.model, "gradient", None)
         if not isinstance(weights, dict) or not weights or not callable(gradient):
             raise TypeError(
                 "a model has weights, a dictionary of arrays by key, and a function "
@@ -143,13 +142,7 @@ def train_model(model, shards, settings=None, batch=None, test=None, rule=None):
         )
     saved = saved_states(settings)
     run = Run(settings)
-    num_bytes = sum(weight.nbytes for weight in adapted.weights.values())
-    num_bytes *= 2 * settings.team + 3  # an update each, what each reads, some to spare
-    for shard in shards:
-        arrays = shard if isinstance(shard, tuple) else (shard,)
-        num_bytes += sum(getattr(array, "nbytes", 0) for array in arrays)
-    place = settings.engine, settings.address
-    session.start(settings.team, *place, num_bytes, settings.num_servers)
+    start_ray(settings, adapted.weights, shards)
     try:
         task = worker_task_of(model, batch)
         team = Team(

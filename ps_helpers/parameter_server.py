@@ -36,7 +36,7 @@ from ps_helpers.lab import data, model, session
 from ps_helpers.lab.events import Events
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team, TrainingError
-from ps_helpers.training import Run, follow, saved_states, tell
+from ps_helpers.training import Run, follow, saved_states, start_ray, tell
 from ps_helpers.worker import Learner, work
 
 
@@ -88,13 +88,9 @@ def train(settings, run):
     pixels = dataset.train_x.shape[1]
     classifier = model.load(settings.model, engine, pixels, settings.hidden)
     initial = classifier.initial_weights(settings.seed)
-    num_bytes = sum(x.nbytes + y.nbytes for x, y in shards)
-    # An update of each worker, and what each and the driver read, with two to spare.
-    num_bytes += (2 * settings.team + 3) * sum(weight.nbytes for weight in initial)
-    place = settings.engine, settings.address
-    session.start(settings.team, *place, num_bytes, settings.num_servers)
-    ending.let_raise()
     weights = dict(zip(classifier.keys, initial, strict=True))
+    start_ray(settings, weights, shards)
+    ending.let_raise()
     team = Team(settings, weights, shards, worker_task, saved=saved, tell=tell)
     guess = math.log(dataset.train_y.max() + 1)  # as likely for each class
     follow(team, run, classifier, dataset[2:], guess)

@@ -63,20 +63,16 @@ class recorded:
         self.method = method
 
     def __set_name__(self, owner, name):
-        owner.calls = ()  # before the first call
-        setattr(owner, name, self.timed())
-
-    def timed(self):
-        """Return the method, with a note of each call."""
         method = self.method
 
         @functools.wraps(method)
-        def wrapper(self, *args, **kwargs):
+        def timed(self, *args, **kwargs):
             calls = self.__dict__.setdefault("calls", deque(maxlen=CALLS_KEPT))
             start = time.time()
             try:
                 return method(self, *args, **kwargs)
             finally:
-                calls.append((method.__name__, start, time.time()))
+                calls.append((name, start, time.time()))
 
-        return wrapper
+        owner.calls = ()  # before the first call
+        setattr(owner, name, timed)

@@ -243,9 +243,9 @@ class Hub:
         self.key = secrets.token_bytes(32)
         self.listener, self.selector = listen(), selectors.DefaultSelector()
 
-    def start(self):
+    def start(self, *more):
         """Begin to serve: not in __init__, for who is not whole serves nobody."""
-        for serve in (self.welcome_workers, self.take_pushes):
+        for serve in (self.welcome_workers, self.take_pushes, *more):
             threading.Thread(target=self.run, args=[serve], daemon=True).start()
 
     def run(self, serve):

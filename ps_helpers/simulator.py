@@ -10,12 +10,10 @@ import heapq
 import math
 from collections import Counter
 
-import numpy as np
-
 from ps_helpers.records import Times
 from ps_helpers.rules import StaleSynchronous
 from ps_helpers.server import Server
-from ps_helpers.store import ParameterServer
+from ps_helpers.store import NewArrays
 
 
 class CachedStaleSynchronous(StaleSynchronous):
@@ -43,20 +41,6 @@ class CachedStaleSynchronous(StaleSynchronous):
         for w in go:
             self.copied[w] = min(self.clocks.values())
         return applied, go
-
-
-class NewArrays(ParameterServer):
-    """A store whose pushes make new arrays: what was pulled needs no copy."""
-
-    def push(self, keys, values):
-        """Add each value to its weight, which keeps its type."""
-        pairs = zip(self.weights.items(), values, strict=True)
-        self.weights = {k: w + np.asarray(v, w.dtype) for (k, w), v in pairs}
-        self.version += 1
-
-    def pull(self, keys):
-        """Return the weights."""
-        return list(self.weights.values())
 
 
 def judge(rule, weights=(), num_updates=math.inf):

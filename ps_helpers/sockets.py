@@ -20,7 +20,7 @@ from ps_helpers import __version__
 from ps_helpers.compression import WAYS, Whole
 from ps_helpers.records import Pulled, Push, Times, recorded
 from ps_helpers.server import Server
-from ps_helpers.store import ParameterServer, require_fit
+from ps_helpers.store import NewArrays, require_fit
 from ps_helpers.table import Table
 
 PATIENCE = 10  # seconds in which a stranger must have shown that it knows the key
@@ -122,22 +122,10 @@ def words(pushes=(), joins=(), leaves=()):
     return {"pushes": pushes, "joins": joins, "leaves": leaves}
 
 
-class Fresh(ParameterServer):
-    """A store whose push makes new arrays: a pull need not copy them."""
+class Fresh(NewArrays):
+    """A store that makes new arrays, with its calls recorded for the timeline."""
 
-    @recorded
-    def push(self, keys, values):
-        """Make new weights by adding values to them, or none to add; count it."""
-        if values is not None:
-            pairs = zip(keys, values, strict=True)
-            self.weights |= {key: self.weights[key] + value for key, value in pairs}
-        self.version += 1
-        return self.version
-
-    @recorded
-    def pull(self, keys):
-        """Return the newest weights, not copied: nobody changes them."""
-        return [self.weights[key] for key in keys]
+    push, pull = recorded(NewArrays.push), recorded(NewArrays.pull)
 
 
 class SumServer(Server):
@@ -312,18 +300,17 @@ class SocketGate:
     def let_go(self, workers):
         for w in self.lines.keys() & set(workers):
             self.lines[w].due.add(w)
+        self.news.notify_all()
 
     def leave(self, worker):
         """Send a worker home; who waits for it waits no longer."""
         with self.news:
             self.let_go([worker, *self.server.leave(worker)])
-            self.news.notify_all()
 
     def stop(self):
         """Send every worker home with its next push."""
         with self.news:
             self.let_go(self.server.stop())
-            self.news.notify_all()
 
     def report(self, start=0):
         """Return a `Report`; its weights change no more."""

@@ -79,7 +79,7 @@ class Team:
             more = {"settings": settings.identity()}
             folder = Path(settings.checkpoint).absolute()
             keeper = Keeper(folder, settings.checkpoint_every, number, strict, more)
-        if number == 0:
+        if number == 0:  # it alone counts, and sends home: so all get the same pushes
             first = {"num_updates": settings.num_updates or settings.max_updates}
         own = {"rule": self.rule, "optimizer": settings.make_optimizer()}
         own["quorum"] = len(self.shards)
@@ -99,8 +99,6 @@ class Team:
             self.note(f"training goes on from update {states[0]['version']}.")
         elif self.members:
             self.note("training begins again: there is no checkpoint yet.")
-        keys, values = list(self.weights), list(self.weights.values())
-        first = self.parts(0, states[0])
         if settings.fast:
             nodes = cpus_of_nodes() if settings.address else {}
             if len(nodes) > 1 or self.aggregators:
@@ -109,19 +107,23 @@ class Team:
                 raise ValueError("--num-servers: on one node --fast needs one server")
             if settings.compress != "none":
                 raise ValueError("--compress: on one node nothing crosses a link")
-            server = MemoryGateActor.remote(keys, values, first, len(self.shards))
-            return [server], server
-        if settings.num_servers == 1:
-            server = GateActor.remote(keys, values, first)
-            return [server], server
-        layout = self.layout()
-        # The first server alone counts, and sends home: so all get the same pushes.
-        pieces = zip(layout.names, layout.split(values), strict=True)
-        servers = [
-            GateActor.remote(names, mine, self.parts(i, states[i]))
-            for i, (names, mine) in enumerate(pieces)
-        ]
-        return servers, Sharing(servers, layout)
+        if settings.num_servers > 1:
+            layout = self.layout()
+            servers = [GateActor.remote(*own) for own in self.divided(layout, states)]
+            return servers, Sharing(servers, layout)
+        whole = list(self.weights), list(self.weights.values())
+        parts = self.parts(0, states[0])
+        if settings.fast:
+            server = MemoryGateActor.remote(*whole, parts, len(self.shards))
+        else:
+            server = GateActor.remote(*whole, parts)
+        return [server], server
+
+    def divided(self, layout, states):
+        """Yield the keys, the values and the parts of each server."""
+        values = layout.split(list(self.weights.values()))
+        for i, (names, mine) in enumerate(zip(layout.names, values, strict=True)):
+            yield names, mine, self.parts(i, states[i])
 
     def layout(self):
         """Return which server has which part of the weights: as much as the others."""
@@ -152,13 +154,8 @@ class Team:
             raise TrainingError("no node is left that has CPUs.")
         sites = itertools.cycle(Counter(spread_over(nodes, len(workers))))
         servers = [
-            SocketGateActor.options(**pinned_to(next(sites))).remote(names, mine, parts)
-            for names, mine, parts in zip(
-                layout.names,
-                layout.split(list(self.weights.values())),
-                itertools.starmap(self.parts, enumerate(states)),
-                strict=True,
-            )
+            SocketGateActor.options(**pinned_to(next(sites))).remote(*own)
+            for own in self.divided(layout, states)
         ]
         self.places = self.ask(*(ps.place.remote() for ps in servers))
         self.aggregators = {}

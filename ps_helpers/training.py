@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ps_helpers import __version__
 from ps_helpers.checkpoint import newest
+from ps_helpers.lab import session
 from ps_helpers.lab.events import rates
 from ps_helpers.settings import RULES, Settings, options
 from ps_helpers.team import TrainingError
@@ -54,6 +55,18 @@ def saved_states(settings):
     for sentence in damage:
         tell(sentence)
     return states
+
+
+def start_ray(settings, weights, shards):
+    """Start a Ray with room for the data, the weights and the updates of a team."""
+    # An update of each worker, and what each and the driver read, with two to spare.
+    copies = 2 * settings.team + 3
+    num_bytes = copies * sum(weight.nbytes for weight in weights.values())
+    for shard in shards:
+        arrays = shard if isinstance(shard, tuple) else (shard,)
+        num_bytes += sum(getattr(array, "nbytes", 0) for array in arrays)
+    place = settings.engine, settings.address
+    session.start(settings.team, *place, num_bytes, settings.num_servers)
 
 
 class Run:

@@ -1,5 +1,7 @@
 """Checks of notebook 08."""
 
+from collections import Counter
+
 import numpy as np
 
 from ps_helpers.checks.tables import arrays, table
@@ -27,10 +29,11 @@ GPUS = {
     "a": ({"CPU": 4}, {"CPU": 4}),
     "c": ({"CPU": 1, "GPU": 1, "disk": 3}, {"CPU": 1, "GPU": 0, "disk": 2}),
 }
-FREE = "all(free.get(r, 0) >= needs[r] for r in needs)"
-ALL = "all(has.get(r, 0) >= needs[r] for r in needs)"
-IN_ALL = "all(sum(n[{}].get(r, 0) for n in nodes.values()) >= needs[r] for r in needs)"
-RETURN = "return now, later"
+
+
+def in_all(nodes, place):
+    """Return what all nodes together have, or have free."""
+    return sum((Counter(node[place]) for node in nodes.values()), Counter())
 
 
 @table(
@@ -55,36 +58,30 @@ RETURN = "return now, later"
     returns=two_lists,
     mistakes={
         "an actor runs on one node: do not add up what several have": (
-            f"{FREE} → {IN_ALL.format(1)} → {ALL} → {IN_ALL.format(0)}"
+            "(free) → (in_all(nodes, 1)) → (has) → (in_all(nodes, 0))"
         ),
-        "all of its needs count, not any one of them": (
-            f"{FREE} → {FREE.replace('all(', 'any(')}"
-            f" → {ALL} → {ALL.replace('all(', 'any(')}"
-        ),
-        "as much as there is is enough: compare with >=": (
-            f"{FREE} → {FREE.replace('>=', '>')} → {ALL} → {ALL.replace('>=', '>')}"
-        ),
+        "all of its needs count, not any one of them": "all( → any(",
+        "as much as there is is enough: compare with >=": ">= → >",
         "with `only` no other node will do": "only in (None, name) → True",
         "a node that is lost has no room, and no other will do": (
             "only in (None, name) → only in (None, name) or only not in nodes"
         ),
         "it can wait where a node has enough once others end: look at all it has": (
-            f"{ALL} → False"
+            "enough(has) → False"
         ),
-        "it waits only where the node has all that it needs": f"{ALL} → True",
+        "it waits only where the node has all that it needs": "enough(has) → True",
         "to start it needs what is free, not all that the node has": (
-            f"{FREE} → {ALL} → elif {ALL} → elif False"
+            "enough(free) → enough(has) → elif enough(has) → elif False"
         ),
         "first the nodes where it starts, then those where it waits": (
-            f"{RETURN} → return later, now"
+            "return now, later → return later, now"
         ),
         "where it starts it need not wait: a name is in one list": "elif → if",
         "look at every resource it needs, not at CPUs alone": (
-            f"{FREE} → free.get('CPU', 0) >= needs.get('CPU', 0)"
-            f" → {ALL} → has.get('CPU', 0) >= needs.get('CPU', 0)"
+            "needs[r] for r in needs → needs.get(r, 0) for r in ['CPU']"
         ),
         "keep the order that the names have in nodes": (
-            f"{RETURN} → return sorted(now), sorted(later)"
+            "return now, later → return sorted(now), sorted(later)"
         ),
     },
     raises=[
@@ -92,12 +89,15 @@ RETURN = "return now, later"
     ],
 )
 def nodes_for(needs, nodes, only=None):
+    def enough(there):
+        return all(there.get(r, 0) >= needs[r] for r in needs)
+
     now, later = [], []
     for name, (has, free) in nodes.items():
         if only in (None, name):
-            if all(free.get(r, 0) >= needs[r] for r in needs):
+            if enough(free):
                 now.append(name)
-            elif all(has.get(r, 0) >= needs[r] for r in needs):
+            elif enough(has):
                 later.append(name)
     return now, later
 
@@ -139,9 +139,7 @@ PUSHED, SERVED = "mine * (1 - share)", "share * (total - mine)"
         "a server is sent its share of each update, not the whole": (
             f"{SERVED} → (share > 0) * (total - mine)"
         ),
-        "count each way for itself: in and out are not added": (
-            "num_bytes * ( → 2 * num_bytes * ("
-        ),
+        "count each way for itself: in and out are not added": "= num → = 2 * num",
         "aggregated, a node pushes once for all of its workers": f"{SENDS} → k",
         "not aggregated, each worker pushes for itself": f"{SENDS} → min(1, k)",
         "a node without workers pushes nothing, also if it is aggregated": (

@@ -42,20 +42,16 @@ KNOWN = "step <= self.highest.get(worker, -1)"
     run=play,
     mistakes={
         "a push that comes late may be older than the last one: compare with <=": (
-            f"{KNOWN} → step == self.highest.get(worker, -1)"
+            "<= → =="
         ),
         "steps of different workers have the same numbers: keep one for each worker": [
-            f"{KNOWN} → step <= self.highest.get(0, -1)"
-            " → self.highest[worker] = step → self.highest[0] = step",
-            f"{KNOWN} → step in self.highest"
-            " → self.highest[worker] = step → self.highest[step] = 0",
+            "get(worker → get(0 → [worker] = → [0] =",
+            f"{KNOWN} → step in self.highest → [worker] = step → [step] = 0",
         ],
         "step 0 is a step, too: it comes again, and is not new": (
-            f"{KNOWN} → step <= (self.highest.get(worker) or -1)"
+            "self.highest.get(worker, -1) → (self.highest.get(worker) or -1)"
         ),
-        "the first step of each worker, 0, is new": (
-            f"{KNOWN} → step <= self.highest.get(worker, 0)"
-        ),
+        "the first step of each worker, 0, is new": "-1 → 0",
         "note the step when it is new": "self.highest[worker] = step → pass",
         "that is the other way round: True is for a new step": (
             "return False → return True → return step >= 0 → return False"
@@ -132,7 +128,7 @@ LAST = "return sorted(lost), sorted(twice)"
             "weights = saved.copy() → weights = saved"
         ),
         "only a push that was answered is lost: others will come again": [
-            "for p in answered if → for p in seen if",
+            "for p in answered if → for p in ever if",
         ],
         "count what is in the weights at the end, not all that was ever applied": (
             "for p in weights if weights[p] > 1 → for p in ever if ever[p] > 1"
@@ -142,8 +138,7 @@ LAST = "return sorted(lost), sorted(twice)"
         ),
         "both lists are to be sorted": (f"{LAST} → return lost[::-1], twice[::-1]"),
         "a push that was answered twice and lost is lost once": (
-            "answered.append(push) if push not in answered else None"
-            " → answered.append(push)"
+            "if push not in answered else None →"
         ),
         "a push that is there once is as it should be: twice is more than once": (
             "weights[p] > 1 → weights[p] > 0"
@@ -154,13 +149,12 @@ LAST = "return sorted(lost), sorted(twice)"
     },
 )
 def lost_and_twice(history):
-    weights, saved, answered, seen, ever = Counter(), Counter(), [], set(), Counter()
+    weights, saved, ever, answered = Counter(), Counter(), Counter(), []
     for what, *names in history:
         push = tuple(names)
         if what == "apply":
             weights[push] += 1
             ever[push] += 1
-            seen.add(push)
         elif what == "answer":
             answered.append(push) if push not in answered else None
         elif what == "save":

@@ -103,12 +103,10 @@ def root(way):
     returns=number,
     mistakes={
         "each server costs a message too: compare the seconds of all numbers": [
-            *(
-                "k * per_message + →",
-                f"{BEST} → n",
-                f"{BEST} → m",
-                f"{BEST} → min(n, m)",
-            ),
+            "k * per_message + →",
+            f"{BEST} → n",
+            f"{BEST} → m",
+            f"{BEST} → min(n, m)",
         ],
         "with k servers each copies num_workers / k": ["n / k → n", "n / k → k / n"],
         "those are the seconds": f"{BEST} → min(seconds(k) for k in range(1, m + 1))",

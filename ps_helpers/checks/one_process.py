@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ps_helpers.checks.tables import arrays, call, table
+from ps_helpers.checks.tables import arrays, table
 from ps_helpers.checks.verdict import as_numbers, codes, listed, number, require
 
 RNG = np.random.default_rng(1)
@@ -68,7 +68,7 @@ def by_hand(answer, *arguments):
         not used & {"tf", "tensorflow", "numpy_engine", "model"},
         "compute it with NumPy alone, and then compare it with the tape",
     )
-    return call(answer, *arguments)
+    return answer(*arguments)
 
 
 def two(result):
@@ -108,12 +108,10 @@ FLAT_MAX, FLAT_SUM = f"{ROW_MAX} → max(axis=1)", f"{ROW_SUM} → sum(axis=1)"
         "divide by the sum of each row, not of each column, with axis=1 and "
         "keepdims=True": [COLUMNS, f"{NO_SHIFT} → {COLUMNS}"],
         "keepdims=True makes a column of the max or the sum of each row": [
-            *(
-                FLAT_MAX,
-                FLAT_SUM,
-                f"{FLAT_MAX} → {FLAT_SUM}",
-                f"{NO_SHIFT} → {FLAT_SUM}",
-            ),
+            FLAT_MAX,
+            FLAT_SUM,
+            f"{FLAT_MAX} → {FLAT_SUM}",
+            f"{NO_SHIFT} → {FLAT_SUM}",
         ],
         "you forgot to add b to the logits": "+ b →",
         "you forgot to subtract t, zeros with a single one": "p - t → p",
@@ -160,21 +158,17 @@ def gradients(count, *shapes, dtype=np.float64):
         "signal * len(gradients) / (squares or 1)",
         "noise is the distance from the exact gradient, not the length of a "
         "gradient": "(g - e) → g",
-        "the exact gradient is the mean of all, not their "
-        "sum": "sum(parts) / len(parts) → sum(parts)",
+        "the exact gradient is the mean of all, not their sum": "/ len(parts) →",
         "divide by the number of rows, not by one less": "/ len(gradients) → "
         "/ (len(gradients) - 1)",
         "all arrays count: you took the first of each "
         "gradient": "exact = → gradients = [g[:1] for g in gradients]; exact =",
         "an array with more elements counts for more: sum over its elements, do not "
-        "take their mean": "(part**2).sum() → (part**2).mean() → ((g - e) ** 2).sum() "
-        "→ ((g - e) ** 2).mean()",
-        "square before you add up, or distances cancel": "((g - e) ** 2).sum() → "
-        "(g - e).sum()",
+        "take their mean": "**2).sum → **2).mean → 2).sum → 2).mean",
+        "square before you add up, or distances cancel": "((g - e) ** 2) → (g - e)",
         "the mean of the squared distances is wanted, not the square of the mean "
-        "distance": "sum(((g - e) ** 2).sum() for g, e in both) → "
-        "sum(((g - e) ** 2).sum() for g, e in both) ** 0.5 → "
-        "return squares / len(gradients) → return (squares / len(gradients)) ** 2",
+        "distance": "in both) → in both) ** 0.5 → "
+        "squares / len(gradients) → (squares / len(gradients)) ** 2",
     },
 )
 def noise_scale(gradients):
@@ -225,7 +219,7 @@ LIKE_WORKERS = cut("i * num_workers", "(i + 1) * num_workers")
         "the rows left over became a part of their own: drop "
         "them": "range(num_workers) → range(-(-len(x) // size))",
         "the last part got the rows left over too: drop them": cut(
-            *("i * size", "(i + 1) * size + (i == num_workers - 1) * len(x)"),
+            "i * size", "(i + 1) * size + (i == num_workers - 1) * len(x)"
         ),
         "the parts are not equal: drop the rows left over": lambda x, y, n: [
             (x[part], y[part]) for part in np.array_split(range(len(x)), n)
@@ -242,10 +236,10 @@ LIKE_WORKERS = cut("i * num_workers", "(i + 1) * num_workers")
             x[len(x) % n :], y[len(x) % n :], n
         ),
         "a row is in two parts: x[0:4] ends with row 3": cut(
-            *("i * size", "(i + 1) * size + 1"),
+            "i * size", "(i + 1) * size + 1"
         ),
         "each part lacks a row: x[0:4] has rows 0 to 3": cut(
-            *("i * size", "(i + 1) * size - 1"),
+            "i * size", "(i + 1) * size - 1"
         ),
         "begin where the last part ended: multiply by size": cut("i", "i + size"),
         "all workers got the same rows": cut(0, "size"),

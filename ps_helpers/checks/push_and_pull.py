@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from ps_helpers.checks.one_process import normal
+from ps_helpers.checks.start_here import story
 from ps_helpers.checks.tables import arrays, arrays_in, numbers, same, table
 from ps_helpers.checks.verdict import require
 
@@ -20,11 +21,8 @@ def pushed(answer, weights, done, *pushes):
     before, given = {*weights}, copy.deepcopy(pushes)
     answers = [answer(weights, done, *push) for push in given]
     require(same(given, pushes), "it changed what was pushed, the keys or values")
-    for found in answers:
-        require(
-            isinstance(found, bool | np.bool_),
-            "return True or False, for every push",
-        )
+    told = all(isinstance(found, bool | np.bool_) for found in answers)
+    require(told, "return True or False, for every push")
     require({*weights} == before, "the keys have changed; change weights only")
     for weight in weights.values():
         require(isinstance(weight, np.ndarray), "the weight is no longer an array")
@@ -39,12 +37,8 @@ def of_one_shape(keys, *shape, dtype=np.float64):
 ZIP = "zip(keys, values, strict=True)"
 
 
-def values_of(count, *shape):
-    return [normal(*shape) for _ in range(count)]
-
-
 def a_push(worker, step, keys, *shape):
-    return worker, step, keys, values_of(len(keys), *shape)
+    return worker, step, keys, [normal(*shape) for _ in keys]
 
 
 TWICE = a_push(0, 0, ["b", "W"], 2)
@@ -82,8 +76,7 @@ THRICE = a_push(11, 0, ["a"], 3)
         "a repeated push changed the weights: compare its step with "
         "done": "if step < done.get(worker, 0): → if False:",
         "note in done that the step was applied": "done[worker] = step + 1 → pass",
-        "after step 0 a worker has done 1 step: done counts "
-        "steps": "done[worker] = step + 1 → done[worker] = step",
+        "after step 0 a worker has done 1 step: done counts steps": "step + 1 → step",
         "you refused a new step: it is a repetition only if it is less than "
         "done": "step < → step <=",
         "each worker counts its own steps": "done.get(worker, 0) → "
@@ -95,10 +88,8 @@ THRICE = a_push(11, 0, ["a"], 3)
         "return True for a push that was applied, False for a repetition, not the "
         "reverse": "return False → return 1 == 1 → return True → return False",
         "return False for a repetition": "return False → return True",
-        "a push replaced the weight; add the value to it": "weights[key] + value → "
-        "+value",
-        "the value was subtracted; a push adds": "weights[key] + value → "
-        "weights[key] - value",
+        "a push replaced the weight; add the value to it": "weights[key] + →",
+        "the value was subtracted; a push adds": "+ value → - value",
         "only the first key was pushed: does return stand in the "
         "loop?": "zip(keys, values, strict=True) → zip(keys[:1], values)",
     },
@@ -157,16 +148,14 @@ def by_number(*numbers):
     run=pulled,
     raises=[ONE_KEY],
     mistakes={
-        "return only the weights of the keys asked": "for key in keys → "
-        "for key in weights",
+        "return only the weights of the keys asked": "in keys → in weights",
         "leave out what has not changed since": "if changed[key] > version →",
         "the worker has seen push number version itself: only later ones "
         "count": "> version → >= version",
         "it is turned round: return what has changed since": "> version → <= version",
         "only later pushes count, whatever their number: compare with > instead of "
         "==": "> version → == version + 1",
-        "return what is new for this worker, not all that ever "
-        "changed": "> version → > 0",
+        "return what is new for this worker, not all that ever changed": "version → 0",
     },
 )
 def pull_changed(weights, changed, keys, version):
@@ -204,10 +193,8 @@ def updates_of(num_workers, *shapes, dtype=np.float64):
         "each row counts the same, not each worker: weigh an update with its "
         "rows": f"{MEAN} → sum(parts) / len(parts)",
         "you summed; divide by the number of all rows": "/ sum(rows) →",
-        "divide by the number of all rows, not of the workers": "/ sum(rows) → "
-        "/ len(rows)",
-        "divide by the number of all rows, not by its largest": "/ sum(rows) → "
-        "/ max(rows)",
+        "divide by the number of all rows, not of the workers": "/ sum → / len",
+        "divide by the number of all rows, not by its largest": "/ sum → / max",
         "multiply by the rows as well: you divided the plain sum": "n * part → part",
         "an update from more rows counts for more, not for less": f"{MEAN} → "
         "sum(part / max(n, 1) for n, part in zip(rows, parts)) / "
@@ -255,20 +242,15 @@ def looking_back(count):
     return answer
 
 
-def events(text):
-    verbs = {"<": "pull", ">": "push"}
-    return ([(verbs[word[0]], int(word[1:])) for word in text.split()],)
-
-
 @table(
     calls=[
-        events("<0 <1 >0 <2 <0 >1 <1 >0 <0 >0 >1 >2"),
-        events("<0 <1 >0 >1"),
-        events("<9 >9 <7 >7"),
-        events("<2 <11 <10 >10 >11 <10 >2 >10 <2 <2 >2"),
-        events("<0 <1 <2 >2 <2 >2 >1 <2 <1 >2 >1 >0"),
-        events("<1"),
-        events(""),
+        (story("<0 <1 >0 <2 <0 >1 <1 >0 <0 >0 >1 >2"),),
+        (story("<0 <1 >0 >1"),),
+        (story("<9 >9 <7 >7"),),
+        (story("<2 <11 <10 >10 >11 <10 >2 >10 <2 <2 >2"),),
+        (story("<0 <1 <2 >2 <2 >2 >1 <2 <1 >2 >1 >0"),),
+        (story("<1"),),
+        (story(""),),
     ],
     returns=numbers,
     mistakes={
@@ -298,8 +280,7 @@ def events(text):
         "keep the order of the pushes, the first one first": "append( → insert(0, ",
         "keep the order of the pushes: do not "
         "sort": "return stalenesses → return sorted(stalenesses)",
-        "the version at the push is the larger "
-        "one": "version - pulled[worker] → pulled[worker] - version",
+        "the version at the push is the larger one": "version - → -version +",
         "a pull has no staleness": "= version → = version; stalenesses.append(0)",
         "workers may have any number: keep their versions in a dictionary": [
             *("{} → [0] * 3", "{} → [0] * 10", "{} → [0] * len(events)"),

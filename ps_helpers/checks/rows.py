@@ -63,9 +63,7 @@ RESULT = "return unique, totals → "
         "a row is missing whose sum is 0; return it too": [
             f"{RESULT} o = totals.any(axis=1); return unique[o], totals[o]"
         ],
-        "the sums are rounded to whole numbers": [
-            f"{RESULT} return unique, np.rint(totals)"
-        ],
+        "the sums are rounded to whole numbers": ", totals → , np.rint(totals)",
     },
     raises=[(ValueError, "too big", "rows may be huge: make no array of all of them")],
 )
@@ -113,21 +111,15 @@ def circle(seed, num_servers, points):
     returns=owners,
     mistakes={
         "return only the rows that leave their server": "if o(place, circle) == → if",
-        "those are the servers that the rows had: who has them now?": [
-            "place: o(place, rest) → place: o(place, circle)"
-        ],
-        "after the last point comes the first: it is a circle": [
-            "[min(points)])[0][1] → [max(points)])[0][1]"
-        ],
+        "those are the servers that the rows had: who has them now?": "rest) → circle)",
+        "after the last point comes the first: it is a circle": "min → max",
         "a row on a point belongs to that point": "p[0] >= place → p[0] > place",
         "the next point is the nearest after a place, not the nearest before": [
             f"{AFTER} → after = [p for p in sorted(points)[::-1] if p[0] <= place] "
             "or [max(points)]"
         ],
         "points may come in any order: sort them": "sorted(points) if → points if",
-        "rows of the server that leaves move, the others stay": [
-            "circle) == leaving → circle) != leaving"
-        ],
+        "rows of the server that leaves move, the others stay": "== → !=",
         "the nearest point may lie before a place: take the next one after it": [
             f"{AFTER} → after = sorted(points, key=lambda p: abs(p[0] - place))"
         ],

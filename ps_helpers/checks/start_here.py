@@ -55,8 +55,7 @@ def story(text):
     ],
     returns=number,
     mistakes={
-        "a push adds to the weight: subtract from w, do not replace "
-        "it": "w - 0.5 * → -0.5 *",
+        "a push adds to the weight: subtract from w, do not replace it": "w - → -",
         "the update comes from what this worker has pulled, not from the newest "
         "weight": "* pulled[worker] → * w",
         "another worker's pull does not change what this one holds: keep a weight for "

@@ -39,15 +39,9 @@ def rounds(seed, *shape):
         ),
         "one round says little: use all": "ends[:, n → ends[:1, n",
         "the least rate is the worst": "max(range → min(range",
-        "a round may leave out nobody: begin with 0": (
-            "max(range(n) → max(range(min(1, n - 1), n)"
-        ),
-        "count to n - 1: a round may wait for one worker alone": (
-            "max(range(n) → max(range(max(1, n - 1))"
-        ),
-        "of equally good numbers return the least": (
-            "max(range(n) → max(range(n - 1, -1, -1)"
-        ),
+        "a round may leave out nobody: begin with 0": "range(n → range(n > 1, n",
+        "count to n - 1: a round may wait for one worker alone": "n), → n - 1 or 1),",
+        "of equally good numbers return the least": "range(n → range(n - 1, -1, -1",
         "more than half may be left out": "max(range(n) → max(range(n // 2 + 1)",
     },
     raises=[(IndexError, "", "the times have a row a round and a column a worker")],
@@ -70,33 +64,20 @@ def best_backup(times):
     ],
     returns=number,
     mistakes={
-        "a push and a pull are messages too: subtract 2": (
-            "2 * (n - 1) - 2 → 2 * n - 2"
-        ),
-        "a ring passes 2 (n - 1) messages: there and back": (
-            "2 * (n - 1) - 2 → (n - 1) - 2"
-        ),
-        "a server's round has 2 messages in a row, not one": (
-            "2 * (n - 1) - 2 → 2 * (n - 1) - 1"
-        ),
+        "a push and a pull are messages too: subtract 2": "(n - 1) - 2 → n - 2",
+        "a ring passes 2 (n - 1) messages: there and back": "hops = 2 * → hops =",
+        "a server's round has 2 messages in a row, not one": "- 1) - 2 → - 1) - 1",
         "all servers work at once: each carries n / k copies": "2 * n / k → 2 * n",
         "a pull brings bytes as well: 2 n / k copies": "2 * n / k → n / k",
-        "a ring carries bytes too: 2 (n - 1) / n copies": (
-            "2 * n / k - 2 * (n - 1) / n → 2 * n / k"
-        ),
+        "a ring carries bytes too: 2 (n - 1) / n copies": "- 2 * (n - 1) / n →",
         "of the ring's bytes each message carries a part: 2 (n - 1) / n copies": (
             "2 * (n - 1) / n → 2 * (n - 1)"
         ),
-        "a ring's copies are 2 (n - 1) / n, there and back": (
-            "- 2 * (n - 1) / n → - (n - 1) / n"
-        ),
-        "bandwidth is bytes a second: bytes are seconds times it": (
-            "* bandwidth → / bandwidth"
-        ),
+        "a ring's copies are 2 (n - 1) / n, there and back": "- 2 * (n → - (n",
+        "bandwidth is bytes a second: bytes are seconds times it": "* band → / band",
         "a message costs hop seconds: multiply by it": "hop * → 1 *",
         "that is the other way round: seconds through copies": (
-            "return hops * hop * bandwidth / copies →"
-            "return copies * hop * bandwidth / max(hops, 1)"
+            "hops * hop * bandwidth / copies → copies * hop * bandwidth / max(hops, 1)"
         ),
         "the sign is turned round": "return hops → return -hops",
         "return bytes, not megabytes": "return hops → return 1e-6 * hops",
@@ -126,15 +107,9 @@ RUNS = {"d": [4.0, 9.0, 5.0], "a": [1.0, 1.25], "c": [1.0, 0.5, 0.625], "b": [2.
     mistakes={
         "leave out the runs that it was fitted on": "if name not in fitted →",
         "those it was fitted on say nothing: judge by the others": "not in → in",
-        "divide by what was measured, not by what was predicted": (
-            "/ np.median(measured[name]) - 1 →** -1 * np.median(measured[name]) - 1"
-        ),
-        "too early and too late cancel out: take the size of each error": (
-            "abs(predicted → (predicted"
-        ),
-        "take the median of the runs of a case, not their mean": (
-            "np.median(measured → np.mean(measured"
-        ),
+        "divide by what was measured, not by what was predicted": "/ np → ** -1 * np",
+        "too early and too late cancel out: take the size of each error": "abs( → (",
+        "take the median of the runs of a case, not their mean": "median(m → mean(m",
         "take the median of the runs of a case, not the first": (
             "np.median(measured[name]) → measured[name][0]"
         ),
@@ -142,9 +117,7 @@ RUNS = {"d": [4.0, 9.0, 5.0], "a": [1.0, 1.25], "c": [1.0, 0.5, 0.625], "b": [2.
             "np.median(errors) → np.mean(errors)"
         ),
         "return the median, not the largest": "np.median(errors) → max(errors)",
-        "an error is relative: divide by what was measured": (
-            "/ np.median(measured[name]) - 1 → - np.median(measured[name])"
-        ),
+        "an error is relative: divide by what was measured": "/ np → - np → - 1) → )",
         "return a share, 0.1 for ten percent": "return np → return 100 * np",
         "predicted / measured is 1 where it is right: subtract 1": "- 1) → )",
         "take the size of each error, and subtract nothing afterwards": (

@@ -64,16 +64,6 @@ def require(condition, reason):
         raise NotYet(reason)
 
 
-@contextlib.contextmanager
-def explained(error, words, reason):
-    """Refuse an answer with this reason where it raises an error with such words."""
-    try:
-        yield
-    except error as raised:
-        require(words not in str(raised), reason)
-        raise
-
-
 def as_numbers(value):
     """Return a value as an array of numbers, or None if it is anything else."""
     try:

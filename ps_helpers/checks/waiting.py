@@ -95,8 +95,7 @@ AHEAD = "who is s + 1 steps ahead of the slowest, min(self.clocks), must wait"
         "asking if self.clocks[w] > limit] → asking",
         "all go on or nobody: decide for each worker": "return [ → return [] if "
         "self.waiting else [",
-        "that is the order in which they came: sort them": "sorted([*self.waiting, "
-        "worker]) → [*self.waiting, worker]",
+        "that is the order in which they came: sort them": "sorted( → list(",
         "the lowest number first": "worker]) → worker])[::-1]",
         "these are numbers: as texts 10 is before 2": "worker]) → worker], key=str)",
         "compare with the slowest, not the mean": "min( → np.mean(",
@@ -105,8 +104,7 @@ AHEAD = "who is s + 1 steps ahead of the slowest, min(self.clocks), must wait"
         "who has not pushed yet is the slowest: its clock is 0": "min(self.clocks) → "
         "min(c for c in self.clocks if c)",
         "workers count from 0": "return [w → return [w + 1",
-        "return who goes on, not who waits": "self.clocks[w] <= limit → "
-        "self.clocks[w] > limit",
+        "return who goes on, not who waits": "<= → >",
     },
     raises=[(OverflowError, "infinity", "s may be infinite: compare with it as it is")],
 )

@@ -108,18 +108,18 @@ def replace(handle, fig, caption):
     return handle
 
 
-def learning_curves(runs, across="updates", title="", axes=None):
+def learning_curves(runs, across="updates", title=""):
     """Draw loss and accuracy side by side, a line a run; return the figure.
 
     ``runs`` maps a label to the points of a run: dictionaries that have the keys
     "loss", "accuracy" and the one named by ``across``, "updates" or "seconds".
     """
-    axes = new_figure(2)[1] if axes is None else axes
+    fig, axes = new_figure(2)
     draw_runs(axes[0], runs, across, "loss", title)
     draw_runs(axes[1], runs, across, "accuracy")
     axes[1].set_ylim(0, 1)
     axes[0].legend()
-    return axes[0].figure
+    return fig
 
 
 def two_axes(runs, titles=("", "")):
@@ -297,9 +297,8 @@ def result(record):
     last = record["points"][-1]
     found = [f"{n} {last[n]:.3f}" for n in ("accuracy", "loss") if n in last]
     found.append(f"{last['updates']} updates in {last['seconds']:.1f} s")
-    return (
-        ", ".join(found) + f", {record['gradients_per_second']:.0f} gradients a second"
-    )
+    found.append(f"{record['gradients_per_second']:.0f} gradients a second")
+    return ", ".join(found)
 
 
 def draw_records(axes, records):
