@@ -130,16 +130,26 @@ class Started:
         self.push(worker, step, number)
         return self.endpoints[worker].pull()
 
+    def next(self, steps):
+        """Push the steps of some workers at a time; return those that come next."""
+        for worker, step in steps.items():
+            self.push(worker, step, 1)
+        return {worker: self.endpoints[worker].pull().step for worker in steps}
+
     def call(self, name, *arguments):
         """Call all servers; return the answer of the first."""
         calls = [getattr(ps, name).remote(*arguments) for ps in self.servers]
         return [get(call) for call in calls][0]
 
+    def first(self, worker):
+        """Return a worker's endpoint to the first server."""
+        it = self.endpoints[worker]
+        return getattr(it, "endpoints", [it])[0]
+
     def waits(self, worker):
         """Tell whether a worker has no answer when the server has served others."""
         self.call("report")
-        it = self.endpoints[worker]
-        it = getattr(it, "endpoints", [it])[0]
+        it = self.first(worker)
         it = getattr(it, "line", it)
         if hasattr(it, "connection"):
             return not it.connection.poll(0.2)
@@ -180,8 +190,7 @@ def test_nobody_begins_before_all_have_joined(start):
 
 def test_a_push_without_an_answer_may_be_repeated(start):
     team = start(Synchronous(2), 2)
-    team.endpoints = {w: connect(team.to, w, SHAPES) for w in (0, 1)}
-    assert [it.pull().step for it in team.endpoints.values()] == [0, 0]
+    assert [pulled.step for pulled in team.join(0, 1)] == [0, 0]
     team.push(0, 0, 2)
     first = getattr(team.endpoints[0], "answer", None)
     team.push(0, 0, 2)
@@ -203,8 +212,7 @@ def test_a_step_that_is_missing_is_refused_with_its_number(start):
     refused = "step 3 before step 0", "the server has gone"
     with pytest.raises((ValueError, RuntimeError), match="|".join(refused)):
         team.step(0, 3, 1)
-    by_sockets = hasattr(getattr(team.endpoints[0], "endpoints", [0])[0], "line")
-    if by_sockets or isinstance(team.to, Nodes):
+    if hasattr(team.first(0), "line") or isinstance(team.to, Nodes):
         return  # the other servers have answered too: the worker ends
     pulled = team.step(0, 0, 5)
     assert_filled(pulled, 5)
@@ -214,47 +222,34 @@ def test_a_step_that_is_missing_is_refused_with_its_number(start):
 def test_a_push_that_does_not_fit_changes_nothing_and_can_be_put_right(start):
     team = start(Asynchronous(), 1)
     team.join(0)
-    it = team.endpoints[0]
-    it = getattr(it, "endpoints", [it])[0]
+    it = team.first(0)
     if hasattr(it, "connection") or hasattr(it, "line"):
         pytest.skip("every update fits into its row")
     right = it.update
-    for wrong in ([], [right[0]] * 3, [part[:1] for part in right]):
-        it.update = wrong
-        if len(wrong) != len(right) or wrong[0].shape != right[0].shape:
-            with pytest.raises(ValueError, match="cannot add|keys came with"):
-                team.endpoints[0].push(0, TIMES)
-                team.endpoints[0].pull()
-            assert get(team.servers[0].report.remote()).version == 0
-    it.update = [part.astype(complex) for part in right]
-    with pytest.raises(ValueError, match="cannot add complex"):
+
+    def push(update):
+        it.update = update
         team.endpoints[0].push(0, TIMES)
-        team.endpoints[0].pull()
-    it.update = right
-    team.endpoints[0].push(0, TIMES)
-    assert team.endpoints[0].pull().step == 1
+        return team.endpoints[0].pull()
+
+    too_few, too_many, cut = [], [right[0]] * 3, [part[:1] for part in right]
+    for wrong in (too_few, too_many, cut, [part.astype(complex) for part in right]):
+        with pytest.raises(ValueError, match="cannot add|keys came with"):
+            push(wrong)
+        assert get(team.servers[0].report.remote()).version == 0
+    assert push(right).step == 1
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_who_comes_later_takes_part_and_who_comes_back_goes_on(start, name):
     team = start(RULES[name](2), 2)
-    team.endpoints = {w: connect(team.to, w, SHAPES) for w in (0, 1)}
-    for w in (0, 1):
-        team.endpoints[w].pull()
-    for w in (0, 1):
-        team.push(w, 0, 1)
-    for w in (0, 1):
-        assert team.endpoints[w].pull().step == 1
+    team.join(0, 1)
+    assert team.next({0: 0, 1: 0}) == {0: 1, 1: 1}
     [newcomer] = team.join(2)
     assert newcomer.step == 0 and newcomer.version > 0
     [back] = team.join(0)
     assert back.step == 1
-    team.push(2, 0, 1)
-    for w in (0, 1):
-        team.push(w, 1, 1)
-    assert team.endpoints[0].pull().step == 2
-    assert team.endpoints[2].pull().step == 1
-    team.endpoints[1].pull()
+    assert team.next({2: 0, 0: 1, 1: 1}) == {2: 1, 0: 2, 1: 2}
     counted = sorted(push[:2] for push in team.call("report").log)
     assert counted == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
 
@@ -262,24 +257,17 @@ def test_who_comes_later_takes_part_and_who_comes_back_goes_on(start, name):
 @pytest.mark.parametrize("name", RULES)
 def test_who_leaves_goes_home_and_is_waited_for_by_nobody(start, name):
     team = start(RULES[name](3), 3)
-    team.endpoints = {w: connect(team.to, w, SHAPES) for w in (0, 1, 2)}
-    steps = {w: it.pull().step for w, it in team.endpoints.items()}
+    team.join(0, 1, 2)
     team.call("leave", 2)
-    for _ in range(5):  # the others take turns, as if nobody had ever been there
-        for w in (0, 1):
-            team.push(w, steps[w], 1)
-        for w in (0, 1):
-            steps[w] = team.endpoints[w].pull().step
-    assert steps == {0: 5, 1: 5, 2: 0}
+    for step in range(5):  # the others take turns, as if nobody had ever been there
+        assert team.next({0: step, 1: step}) == {0: step + 1, 1: step + 1}
     assert team.step(2, 0, 99) is None
     assert {push.worker for push in team.call("report").log} == {0, 1}
 
 
 def test_who_leaves_while_it_waits_goes_home(start):
     team = start(StaleSynchronous(2, 0), 2)
-    team.endpoints = {w: connect(team.to, w, SHAPES) for w in (0, 1)}
-    for it in team.endpoints.values():
-        it.pull()
+    team.join(0, 1)
     team.push(0, 0, 1)
     assert team.waits(0)
     team.call("leave", 0)
@@ -289,14 +277,14 @@ def test_who_leaves_while_it_waits_goes_home(start):
 
 def test_what_was_pulled_never_changes(start):
     team = start(Asynchronous(), 2)
-    team.endpoints = {w: connect(team.to, w, SHAPES) for w in (0, 1)}
-    mine, _ = (it.pull() for it in team.endpoints.values())
+    mine, _ = team.join(0, 1)
     for step in range(10):
         other = team.step(1, step, 1)
         assert_filled(mine, 0)
         assert_filled(other, step + 1)
     assert_filled(team.step(0, 0, -3), 7)
     report = team.call("report", 9)
+    assert (report.version, report.num_pushes) == (11, 11)
     assert [(p.worker, p.step, p.staleness, p.times) for p in report.log] == [
         (1, 9, 0, TIMES),
         (0, 0, 10, TIMES),
@@ -333,6 +321,18 @@ def test_a_run_ends_with_exactly_so_many_updates_and_all_go_home(start, name):
     np.testing.assert_array_equal(reports[0].weights[0], 7)
 
 
+@pytest.mark.parametrize("way", ["shared memory", "sockets"])
+def test_an_error_in_the_server_reaches_workers_and_driver(way, loop):
+    team = Started(way, loop, Asynchronous(), 1)
+    team.join(0)
+    gate = team.servers[0].gate
+    getattr(gate, "hub", gate).server.rule.push = lambda *_: 1 / 0
+    with pytest.raises(RuntimeError, match="the server has gone"):
+        team.step(0, 0, 1)
+    with pytest.raises(ZeroDivisionError):
+        team.call("report")
+
+
 # Shared memory alone
 
 
@@ -366,17 +366,6 @@ def test_one_too_many_is_refused_and_a_dead_workers_row_is_used_again(gate):
     assert again.pull().step == 0
     again.push(0, TIMES)
     assert again.pull().step == 1
-
-
-def test_an_error_in_the_server_reaches_workers_and_driver(gate):
-    it = shared_memory.SharedMemory(gate.address(), 0, np.asarray)
-    it.pull()
-    gate.hub.server.rule.push = lambda *_: 1 / 0
-    it.push(0, TIMES)
-    with pytest.raises(RuntimeError, match="the server has gone"):
-        it.pull()
-    with pytest.raises(ZeroDivisionError):
-        gate.report()
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.int32, np.float16])

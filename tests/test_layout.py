@@ -18,14 +18,6 @@ SHAPES = st.dictionaries(
 )
 
 
-def loads(pieces, num_servers):
-    """Return how many elements each server holds."""
-    found = [0] * num_servers
-    for piece in pieces:
-        found[piece.server] += piece.stop - piece.start
-    return found
-
-
 def sizes_of(shapes):
     return {key: math.prod(shape) for key, shape in shapes.items()}
 
@@ -55,20 +47,12 @@ def test_every_element_is_in_exactly_one_piece(sizes, num_servers):
 
 
 @given(sizes=SIZES, num_servers=SERVERS)
-def test_ranges_are_equal_to_within_one_element(sizes, num_servers):
-    found = loads(by_ranges(sizes, num_servers), num_servers)
-    assert max(found) - min(found) <= 1
-
-
-@given(sizes=SIZES, num_servers=SERVERS)
-def test_ranges_cut_no_more_than_there_are_cuts(sizes, num_servers):
-    assert len(by_ranges(sizes, num_servers)) <= len(sizes) + num_servers - 1
-
-
-def test_there_may_be_more_servers_than_elements():
-    pieces = by_ranges({"W": 2, "b": 1}, 7)
-    assert sum(loads(pieces, 7)) == 3
-    assert len(Layout(pieces, {"W": (2,), "b": ()}, 7).names) == 7
+def test_ranges_are_equal_to_within_one_element_and_few(sizes, num_servers):
+    pieces, loads = by_ranges(sizes, num_servers), [0] * num_servers
+    for piece in pieces:
+        loads[piece.server] += piece.stop - piece.start
+    assert max(loads) - min(loads) <= 1
+    assert len(pieces) <= len(sizes) + num_servers - 1  # as many as there are cuts
 
 
 @pytest.mark.parametrize("num_servers", [0, -2])
@@ -80,24 +64,16 @@ def test_no_server_at_all_is_refused(num_servers):
 # Taking arrays to pieces and putting them together
 
 
-@given(shapes=SHAPES, num_servers=SERVERS)
-def test_join_is_the_inverse_of_split(shapes, num_servers):
-    layout = Layout(by_ranges(sizes_of(shapes), num_servers), shapes, num_servers)
-    values = numbered(shapes)
-    parts = layout.split(values)
-    assert [len(of_server) for of_server in parts] == list(map(len, layout.names))
-    joined = layout.join(parts)
-    for value, found in zip(values, joined, strict=True):
-        assert found.dtype == value.dtype
-        np.testing.assert_array_equal(found, value, strict=True)
-
-
 @given(shapes=SHAPES, num_servers=SERVERS, order=st.randoms())
-def test_the_order_of_the_pieces_does_not_matter(shapes, num_servers, order):
+def test_join_is_the_inverse_of_split_in_any_order(shapes, num_servers, order):
     pieces = by_ranges(sizes_of(shapes), num_servers)
     order.shuffle(pieces)
+    servers = order.sample(range(num_servers), num_servers)
+    pieces = [piece._replace(server=servers[piece.server]) for piece in pieces]
     layout, values = Layout(pieces, shapes, num_servers), numbered(shapes)
-    for value, found in zip(values, layout.join(layout.split(values)), strict=True):
+    parts = layout.split(values)
+    assert list(map(len, parts)) == list(map(len, layout.names))
+    for value, found in zip(values, layout.join(parts), strict=True):
         np.testing.assert_array_equal(found, value, strict=True)
 
 

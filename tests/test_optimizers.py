@@ -62,18 +62,6 @@ def test_twenty_steps_are_those_of_keras(optimizer, name, options):
         assert np.abs(other - 1).max() > 1e-3  # it did move
 
 
-def test_the_first_step_of_adam_has_the_size_of_the_learning_rate():
-    [update] = Adam(0.01).updates([np.array([100.0, -0.1, 0.0])])
-    np.testing.assert_allclose(update, [-0.01, 0.01, 0], rtol=1e-4)
-
-
-def test_velocity_adds_up_to_ten_gradients():
-    optimizer = Momentum(1.0)
-    for _ in range(200):
-        [update] = optimizer.updates([np.ones(1)])
-    np.testing.assert_allclose(update, -10)
-
-
 @pytest.mark.parametrize("make", [Momentum, Adam])
 def test_gradients_and_earlier_updates_stay_as_they_were(make):
     optimizer, gradient = make(0.1), [np.ones(3, np.float32)]
@@ -89,25 +77,10 @@ def test_gradients_and_earlier_updates_stay_as_they_were(make):
 
 
 @pytest.mark.parametrize("make", [Momentum, Adam])
-def test_cutting_the_arrays_changes_nothing(make):
-    """That is what allows each server to keep the state of its own pieces."""
-    whole, left, right = make(0.1), make(0.1), make(0.1)
-    for step in range(5):
-        gradient = np.random.default_rng(step).normal(size=10).astype(np.float32)
-        [update] = whole.updates([gradient])
-        parts = left.updates([gradient[:3]]) + right.updates([gradient[3:]])
-        np.testing.assert_array_equal(update, np.concatenate(parts))
-
-
-@pytest.mark.parametrize("make", [Momentum, Adam])
 def test_gradients_of_other_arrays_are_refused(make):
     optimizer = make(0.1)
+    assert optimizer.updates([]) == []  # of a server without weights
     optimizer.updates([np.ones(3), np.ones(2)])
     for other in ([np.ones(2), np.ones(3)], [np.ones(3)], []):
         with pytest.raises(ValueError, match="arrays of shapes"):
             optimizer.updates(other)
-
-
-@pytest.mark.parametrize("make", [Momentum, Adam])
-def test_a_server_without_weights_has_no_updates(make):
-    assert make(0.1).updates([]) == []

@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ps_helpers.rows import RowServer, summed
+from ps_helpers.rows import RowServer
 
 WIDTH, NUM_ROWS = 3, 12
 
 
 def batches(seed, num=30):
-    """Yield rows, some of them twice and most not at all, and their gradients."""
+    """Yield rows, some of them twice and most not at all, and gradients, some 0."""
     rng = np.random.default_rng(seed)
     for _ in range(num):
         rows = rng.integers(NUM_ROWS, size=rng.integers(1, 9))
-        size = 10.0 ** rng.integers(-3, 3)
-        yield rows, rng.normal(0, size, (len(rows), WIDTH)).astype(np.float32)
+        size = rng.choice([0, 1e-3, 1e-2, 0.1, 1, 10, 100], (len(rows), 1))
+        yield rows, np.float32(size * rng.normal(size=(len(rows), WIDTH)))
 
 
 def dense(first, pushes, lr, epsilon=1e-8):
@@ -33,30 +33,15 @@ def dense(first, pushes, lr, epsilon=1e-8):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_done_to_the_rows_that_came_is_done_to_the_whole_table(seed):
-    ps = RowServer(WIDTH, lr=0.1, seed=seed)
+    """A row that comes twice is added up, and pulled twice."""
+    ps, pulled = RowServer(WIDTH, lr=0.1, seed=seed), [*range(NUM_ROWS), 3]
     first = RowServer(WIDTH, seed=seed).pull(range(NUM_ROWS))
     for number, push in enumerate(batches(seed), 1):
         assert ps.push(*push) == number
     expected = dense(first, batches(seed), lr=0.1)
-    np.testing.assert_allclose(ps.pull(range(NUM_ROWS)), expected, rtol=1e-4, atol=1e-5)
+    found = ps.pull(pulled)
+    np.testing.assert_allclose(found, expected[pulled], rtol=1e-4, atol=1e-5)
     assert len(ps.values) < 3 * NUM_ROWS  # and room is not wasted
-
-
-def test_rows_without_a_gradient_stay_as_they_are_and_a_gradient_of_0_too():
-    ps = RowServer(WIDTH)
-    before = ps.pull([4, 7, 10**12])
-    ps.push([7, 4], [[1.0, -2, 3], [0, 0, 0]])
-    after = ps.pull([4, 7, 10**12])
-    np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
-    assert (after[1] != before[1]).all()
-
-
-def test_a_row_that_comes_twice_is_added_up_and_pulled_twice():
-    once, twice = RowServer(1, lr=1.0), RowServer(1, lr=1.0)
-    once.push([5, 7], [[3.0], [4.0]])
-    twice.push(np.array([5, 7, 5]), np.array([[1.0], [4.0], [2.0]]))
-    np.testing.assert_array_equal(once.pull([5, 7, 5]), twice.pull([5, 7, 5]))
-    assert once.pull([5]) == RowServer(1).pull([5]) - 1  # by lr, after one push
 
 
 @given(st.permutations(range(NUM_ROWS)), st.integers(1, NUM_ROWS))
@@ -132,18 +117,8 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(keys, values, error, w
 
 
 def test_a_huge_gradient_does_not_freeze_a_row_for_ever():
-    ps = RowServer(WIDTH, lr=0.5)
-    before = ps.pull([3])
-    ps.push([3], np.full((1, WIDTH), 1e30))
-    np.testing.assert_allclose(ps.pull([3]), before - 0.5, rtol=1e-5)
-    assert np.isfinite(ps.squares[ps.place[3]])
-
-
-@given(st.lists(st.integers(0, 9), max_size=30))
-def test_sums_are_those_of_numpy(rows):
-    gradients = np.random.default_rng(len(rows)).normal(size=(len(rows), 2))
-    expected = np.zeros((10, 2))
-    np.add.at(expected, np.array(rows, int), gradients)
-    unique, sums = summed(np.array(rows, int), gradients)
-    assert unique.tolist() == sorted({*rows})
-    np.testing.assert_allclose(sums, expected[unique], atol=1e-12)
+    ps, row = RowServer(WIDTH, lr=0.5), 10**12  # its number may be as huge
+    before = ps.pull([row])
+    ps.push([row], np.full((1, WIDTH), 1e30))
+    np.testing.assert_allclose(ps.pull([row]), before - 0.5, rtol=1e-5)
+    assert np.isfinite(ps.squares[ps.place[row]])

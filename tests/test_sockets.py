@@ -70,17 +70,6 @@ def test_what_cannot_work_is_refused_in_a_sentence(gate):
         SocketGate(["a"], [np.zeros(3)], {})
 
 
-def test_an_error_in_the_server_reaches_workers_and_driver(gate):
-    it = Sockets(gate.place(), 0, SHAPES)
-    it.pull()
-    gate.server.rule.push = lambda *_: 1 / 0
-    it.push(0, TIMES)
-    with pytest.raises(RuntimeError, match="the server has gone"):
-        it.pull()
-    with pytest.raises(ZeroDivisionError):
-        gate.report()
-
-
 def test_who_takes_a_place_has_it_and_one_who_does_not_read_holds_nobody_up(gate):
     old, new, other = (Sockets(gate.place(), w, SHAPES) for w in (0, 0, 1))
     assert [it.pull().step for it in (old, new, other)] == [0, 0, 0]
