@@ -42,6 +42,14 @@ def running_ray(stop_ray_at_the_end):
 
 
 @pytest.fixture
+def main(monkeypatch):
+    """The script's function, which trains on the Ray that runs and lets it run on."""
+    monkeypatch.setattr(session, "start", lambda *_: None)
+    monkeypatch.setattr(session, "stop", lambda: None)
+    return parameter_server.main
+
+
+@pytest.fixture
 def short_time_limit(monkeypatch):
     """Return a function that lets answers be interrupted after half a second."""
     set_timer = signal.setitimer

@@ -8,12 +8,14 @@ import os
 import signal
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import ray
 
 from ps_helpers.endpoint import connect
+from ps_helpers.server import Server
 from ps_helpers.settings import Settings
 from ps_helpers.team import Team
 from ps_helpers.worker import work
@@ -67,38 +69,31 @@ def server_pid(ps):
     return ray.get(ps.__ray_call__.remote(lambda gate: os.getpid()), timeout=60)
 
 
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tear(file):
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        os.ftruncate(file, 5000), die()
+
+
+def then_die(call):
+    return lambda *arguments: (call(*arguments), die())
+
+
+TRAPS = {  # moment -> what in the process of a server becomes something else
+    "before a push": (Server, "push", die),
+    "after a push": (Server, "push", then_die(Server.push)),  # saved, not answered
+    "with half a file": (os, "fsync", tear),
+    "before the new name": (os, "replace", die),
+    "after the new name": (os, "replace", then_die(os.replace)),
+}
+
+
 def set_trap(gate, moment):
     """Let the process of a server kill itself when it comes to a moment."""
-    from ps_helpers import checkpoint
-    from ps_helpers.server import Server
-
-    def die(*_, **__):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def tear(file):
-        if stat.S_ISREG(os.fstat(file).st_mode):
-            os.ftruncate(file, 5000), die()
-
-    push, replace = Server.push, os.replace
-    if moment == "before a push":
-        Server.push = die
-    elif moment == "after a push":  # applied, saved, and not answered
-        Server.push = lambda *arguments: (push(*arguments), die())
-    elif moment == "with half a file":
-        checkpoint.os.fsync = tear
-    elif moment == "before the new name":
-        checkpoint.os.replace = die
-    elif moment == "after the new name":
-        checkpoint.os.replace = lambda *names: (replace(*names), die())
-
-
-TRAPS = (
-    "before a push",
-    "after a push",
-    "with half a file",
-    "before the new name",
-    "after the new name",
-)
+    setattr(*TRAPS[moment])
 
 
 DIRECT = "worker", "server", "ray.kill"
@@ -106,46 +101,29 @@ DIRECT = "worker", "server", "ray.kill"
 
 def kill(team, folder, what, rng):
     """Kill a worker or a server, or let a server kill itself in its next push."""
-    servers = team.servers
-    if what == "worker":
-        worker = int(rng.choice(sorted(team.members)))
-        path = Path(folder, "pids", f"worker{worker}")
-        if path.exists():
-            signal_if_there(int(path.read_text()))
-        return
-    ps = servers[rng.integers(len(servers))]
-    try:
-        if what == "server":
-            signal_if_there(server_pid(ps))
+    # One that is dead already, or has not begun, is not there to be killed.
+    with suppress(ray.exceptions.RayError, ProcessLookupError, FileNotFoundError):
+        ps = team.servers[rng.integers(len(team.servers))]
+        if what == "worker":
+            worker = rng.choice(sorted(team.members))
+            pid = Path(folder, "pids", f"worker{worker}").read_text()
+            os.kill(int(pid), signal.SIGKILL)
+        elif what == "server":
+            os.kill(server_pid(ps), signal.SIGKILL)
         elif what == "ray.kill":
             ray.kill(ps)
         else:
             ray.get(ps.__ray_call__.remote(set_trap, what), timeout=60)
-    except ray.exceptions.RayError:
-        pass  # it is dead already
-
-
-def signal_if_there(pid, number=signal.SIGKILL):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
-
-
-def counts(team, report):
-    """Return how often each step was counted, by part of the weights."""
-    share = SHARES[team.settings.consistency]
-    return np.array(report.weights) / share
 
 
 def assert_each_once(team, report):
     """Assert that of each worker's steps the first so many were counted, and once."""
-    num_updates = report.version
+    num_updates, share = report.version, SHARES[team.settings.consistency]
     assert max(report.steps.values()) < STEPS and num_updates > 0
-    for part in counts(team, report):
-        done = part.sum(axis=1).astype(int)
-        np.testing.assert_array_equal(part, np.arange(STEPS) < done[:, None])
-        assert part.sum() == num_updates / SHARES[team.settings.consistency]
+    for counts in np.array(report.weights) / share:
+        done = counts.sum(axis=1).astype(int)
+        np.testing.assert_array_equal(counts, np.arange(STEPS) < done[:, None])
+        assert counts.sum() == num_updates / share
 
 
 def run(folder, way, rule, kills, seed=0, pause=0.05, **chosen):

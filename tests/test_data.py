@@ -99,93 +99,95 @@ def test_a_batch_depends_on_its_seed_alone_and_may_draw_any_row():
 
 # The data sets that Keras stores
 
-# Keras reads KERAS_HOME while it is imported: a process of its own for each test.
+# In a process of its own: Keras reads KERAS_HOME while it is imported.
 LOAD = """
-import sys
+import hashlib, shutil, sys
+from pathlib import Path
 import numpy as np
 from ps_helpers.lab import data
-{before}
-try:
-    np.savez(sys.argv[2], *data.load(sys.argv[1], seed=0))
-except data.MissingDataError as error:
-    print(error)
-    sys.exit(3)
-"""
+
+home = Path(sys.argv[1])
+
+def load(name):
+    try:
+        np.savez(home / name, *data.load(name))
+    except data.MissingDataError as error:
+        print(error)
+
+load("fashion_mnist")
 # The published file's checksum cannot be met by a small one.
-WITHOUT_CHECKSUM = """
-import hashlib, os
-import keras.src.datasets.mnist as module
-with open(os.environ["KERAS_HOME"] + "/datasets/mnist.npz", "rb") as file:
-    data.MNIST_SHA256 = hashlib.sha256(file.read()).hexdigest()
+from keras.src.datasets import mnist as module
+content = (home / "datasets" / "mnist.npz").read_bytes()
+data.MNIST_SHA256 = hashlib.sha256(content).hexdigest()
 get_file = module.get_file
 module.get_file = lambda file_hash, **options: get_file(**options)
+load("mnist")
+shutil.rmtree(home / "datasets")
+load("fashion_mnist")
+load("mnist")
 """
 
 
-def load_from(keras_home, name, before=""):
-    """Load a data set in a new process without a network; return what it did."""
-    target = keras_home / "loaded.npz"
-    command = [sys.executable, "-c", LOAD.format(before=before), name, str(target)]
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": ":".join(path for path in sys.path if path),
-        "KERAS_HOME": str(keras_home),
-        "https_proxy": "http://127.0.0.1:1",  # nobody listens there
-        "KERAS_BACKEND": "" if before else "mxnet",  # of somebody else's project
-        **{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},  # ASCII
-    }
-    run = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60
-    )
-    return run, list(np.load(target).values()) if target.exists() else []
+IMAGES, LABELS = [], []  # of a data set to train with, and of one to test with
+for count in (30, 10):
+    rng = np.random.default_rng(count)
+    IMAGES.append(rng.integers(256, size=(count, 28, 28), dtype=np.uint8))
+    LABELS.append(rng.integers(10, size=count, dtype=np.uint8))
 
 
-def write_fashion_mnist(folder, images, labels):
+def write_fashion_mnist(folder):
     """Write the four files as they were published, in the format IDX."""
-    (folder / "fashion-mnist").mkdir(parents=True)
-    for prefix, x, y in zip(("train", "t10k"), images, labels, strict=True):
+    folder.mkdir()
+    for prefix, x, y in zip(("train", "t10k"), IMAGES, LABELS, strict=True):
         for name, array in (("images-idx3", x), ("labels-idx1", y)):
             # Two zeros, the type (8: unsigned byte), the dimensions, their sizes.
             header = struct.pack(f">2x2B{array.ndim}I", 8, array.ndim, *array.shape)
-            path = folder / "fashion-mnist" / f"{prefix}-{name}-ubyte.gz"
+            path = folder / f"{prefix}-{name}-ubyte.gz"
             path.write_bytes(gzip.compress(header + array.tobytes()))
 
 
-def write_mnist(folder, images, labels):
-    folder.mkdir()
-    arrays = {"x_train": images[0], "y_train": labels[0]}
-    arrays |= {"x_test": images[1], "y_test": labels[1]}
-    np.savez(folder / "mnist.npz", **arrays)
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """Load data sets without a network, as stored and when they have gone.
 
-
-@pytest.mark.parametrize(
-    ("name", "write", "before"),
-    [
-        ("fashion_mnist", write_fashion_mnist, ""),
-        ("mnist", write_mnist, WITHOUT_CHECKSUM),
-    ],
-)
-def test_images_are_read_from_the_files_as_published(tmp_path, name, write, before):
-    rng = np.random.default_rng(0)
-    images = [rng.integers(256, size=(n, 28, 28), dtype=np.uint8) for n in (30, 10)]
-    labels = [rng.integers(10, size=n, dtype=np.uint8) for n in (30, 10)]
-    write(tmp_path / "datasets", images, labels)
-    run, loaded = load_from(tmp_path, name, before)
+    Returns the folder with what was loaded, and what was said.
+    """
+    home = tmp_path_factory.mktemp("keras")
+    (home / "datasets").mkdir()
+    write_fashion_mnist(home / "datasets" / "fashion-mnist")
+    parts = {"x_train": IMAGES[0], "y_train": LABELS[0]}
+    parts |= {"x_test": IMAGES[1], "y_test": LABELS[1]}
+    np.savez(home / "datasets" / "mnist.npz", **parts)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": ":".join(path for path in sys.path if path),
+        "KERAS_HOME": str(home),
+        "https_proxy": "http://127.0.0.1:1",  # nobody listens there
+        "KERAS_BACKEND": "mxnet",  # of somebody else's project
+        **{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},  # ASCII
+    }
+    how = {"env": environment, "capture_output": True, "text": True, "timeout": 120}
+    run = subprocess.run([sys.executable, "-c", LOAD, str(home)], **how)
     assert run.returncode == 0, run.stderr
-    assert [part.dtype for part in loaded] == [np.float32, np.int32] * 2
-    for i, (x, y) in enumerate((loaded[:2], loaded[2:])):
-        stored = images[i].reshape(len(images[i]), 784)
-        assert rows(np.round(x * 255).astype(np.uint8), y) == rows(stored, labels[i])
+    return home, [line for line in run.stdout.splitlines() if "Download" not in line]
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "mnist"])
+def test_images_are_read_from_the_files_as_published(loaded, name):
+    parts = list(np.load(loaded[0] / f"{name}.npz").values())
+    assert [part.dtype for part in parts] == [np.float32, np.int32] * 2
+    pairs = zip((parts[:2], parts[2:]), IMAGES, LABELS, strict=True)
+    for (x, y), images, labels in pairs:
+        stored = images.reshape(len(images), 784)
+        assert rows(np.round(x * 255).astype(np.uint8), y) == rows(stored, labels)
         assert 0 <= x.min() and x.max() <= 1
 
 
-def test_without_network_and_copy_one_sentence_names_the_folder(tmp_path):
-    run, _ = load_from(tmp_path, "fashion_mnist")  # test_script.py asks for mnist
-    assert run.returncode == 3, run.stderr
-    [sentence] = [line for line in run.stdout.splitlines() if "Download" not in line]
-    missing = f"fashion_mnist is not stored in {tmp_path}/datasets and could not be"
-    assert sentence.startswith(missing)
-    assert sentence.endswith("digits.")
+def test_without_network_and_copy_one_sentence_names_the_folder(loaded):
+    home, said = loaded
+    for name, sentence in zip(("fashion_mnist", "mnist"), said, strict=True):
+        missing = f"{name} is not stored in {home}/datasets and could not be"
+        assert sentence.startswith(missing) and sentence.endswith("digits.")
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,10 @@ import dataclasses
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 import types
 from collections import Counter
-from functools import cache, partial
 
 import kills
 import numpy as np
@@ -21,10 +19,9 @@ import psutil
 import pytest
 import ray
 from kills import TRAPS, WAYS, WEIGHTS, WORKERS
-from test_script import SCRIPT, SECONDS, environment, marked, messages, table, weekly
-from test_script import run as run_script
+from test_script import weekly
 
-from ps_helpers import checkpoint, parameter_server
+from ps_helpers import checkpoint
 from ps_helpers.endpoint import connect
 from ps_helpers.lab import data, model
 from ps_helpers.parameter_server import worker_task
@@ -36,10 +33,7 @@ from ps_helpers.worker import work
 
 ray.cloudpickle.register_pickle_by_value(kills)
 
-each_way = pytest.mark.parametrize(
-    "way", ["messages", "shared memory", weekly("three servers")]
-)
-SOME = ["worker", "server", "with half a file", "worker", "after a push", "ray.kill"]
+ALL = ["worker", "server", "ray.kill", *TRAPS]
 
 
 @pytest.fixture
@@ -55,96 +49,64 @@ def end(running_ray):
 
 
 @pytest.mark.parametrize(
-    ("way", "rule", "every"),
+    ("way", "rule", "every", "victims"),
     [
-        ("messages", "async", 5),
-        ("shared memory", "sync", 1),
-        ("three servers", "async", 5),
-        weekly("messages", "sync", 1),
-        weekly("messages", "ssp", 1),
-        weekly("shared memory", "async", 5),
-        weekly("three servers", "sync", 1),
+        ("messages", "async", 1, ["server", "with half a file", "after a push"]),
+        ("shared memory", "sync", 1, ["worker", "server"]),
+        ("three servers", "async", 5, ["worker", "after a push"]),
+        weekly("messages", "async", 5, ALL),
+        weekly("messages", "sync", 1, ALL),
+        weekly("messages", "ssp", 1, ALL),
+        weekly("shared memory", "async", 5, ALL),
+        weekly("three servers", "sync", 1, ALL),
     ],
 )
 def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
-    way, rule, every, end, tmp_path
+    way, rule, every, victims, end, tmp_path
 ):
-    seed = list(WAYS).index(way) + 10 * every
-    some, more = SOME if rule == "async" else SOME[:3], {"checkpoint_every": every}
-    team, report, recovered = kills.run(tmp_path, way, rule, some, seed, **more)
+    seed, more = list(WAYS).index(way) + 10 * every, {"checkpoint_every": every}
+    team, report, recovered = kills.run(tmp_path, way, rule, victims, seed, **more)
     end(team)
     kills.assert_each_once(team, report)
     text = " ".join(sentence for _, sentence in team.events)
-    assert text.count("is started again") >= some.count("worker")
-    assert text.count("the server failed") >= len(some) - some.count("worker")
-    assert [what for what, _ in recovered] == some
+    assert text.count("is started again") >= victims.count("worker")
+    assert text.count("the server failed") >= len(victims) - victims.count("worker")
+    assert [what for what, _ in recovered] == victims
     left = {path.suffix for path in (tmp_path / "saved").iterdir()}
     assert left == {".npz"}
-
-
-@pytest.mark.parametrize("trap", [*TRAPS[:2], *map(weekly, TRAPS[2:])])
-def test_a_server_that_dies_at_its_worst_moment_keeps_what_it_answered(
-    trap, end, tmp_path
-):
-    run = kills.run(tmp_path, "messages", "async", [trap], checkpoint_every=1)
-    end(run[0])
-    kills.assert_each_once(*run[:2])
 
 
 def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
     end, tmp_path
 ):
-    """It dies between its sends, in the middle of the run and at its end."""
+    """The slowest dies between its sends, in a round and at the end of the run."""
 
-    def make(folder):
-        @ray.remote(max_retries=0)
-        def dying_task(ps, worker, shard, settings):
-            endpoint = connect(ps, worker, {k: w.shape for k, w in WEIGHTS.items()})
-            marks = [os.path.join(folder, f"{worker}-{step}") for step in (5, 49)]
+    @ray.remote(max_retries=0)
+    def dying_task(ps, worker, shard, settings):
+        endpoint = connect(ps, worker, {k: w.shape for k, w in WEIGHTS.items()})
 
-            def push(step, times):
-                endpoint.endpoints[0].push(step, times)
-                if step in (5, 49) and not os.path.exists(marks[step // 49]):
-                    open(marks[step // 49], "w").close()
-                    time.sleep(0.2)  # Ray sends it
-                    os.kill(os.getpid(), signal.SIGKILL)
-                for other in endpoint.endpoints[1:]:
-                    other.push(step, times)
+        def push(step, times):
+            endpoint.endpoints[0].push(step, times)
+            mark = os.path.join(folder, f"{step}")
+            if worker == 0 and step in (5, 24) and not os.path.exists(mark):
+                open(mark, "w").close()
+                time.sleep(0.2)  # Ray sends it
+                os.kill(os.getpid(), signal.SIGKILL)
+            for other in endpoint.endpoints[1:]:
+                other.push(step, times)
 
-            endpoint.push = push
-            return work(endpoint, kills.Counting(worker, 0.001))
+        endpoint.push = push
+        return work(endpoint, kills.Counting(worker, 0.001 if worker else 0.02))
 
-        return dying_task
-
-    own = {"num_workers": WORKERS, "num_servers": 3, "num_updates": 200}
+    folder = str(tmp_path)
+    own = {"num_workers": WORKERS, "num_servers": 3, "num_updates": 100}
     settings = Settings(**own, consistency="ssp", lead=0)
-    team = end(Team(settings, WEIGHTS, [None] * WORKERS, make(str(tmp_path))))
+    team = end(Team(settings, WEIGHTS, [None] * WORKERS, dying_task))
     *_, report = team.reports(0.1)
-    assert len(os.listdir(tmp_path)) == 2 * WORKERS
+    assert len(os.listdir(folder)) == len(team.events) == 2
     kills.assert_each_once(team, report)
     reports = team.ask(*(ps.report.remote() for ps in team.servers))
-    assert [r.version for r in reports] == [200] * 3
-
-
-@pytest.fixture(scope="module")
-def training(digits):
-    """Return what a real team is made of: settings, weights, shards, task."""
-    mlp = model.load("mlp", "numpy")
-    weights = dict(zip(mlp.keys, mlp.initial_weights(), strict=True))
-    own = {"engine": "numpy", "consistency": "sync", "optimizer": "adam"}
-    settings = Settings(**own, num_updates=150, delays=[[0.01]] * WORKERS)
-    shards = data.shards(*digits[:2], WORKERS)
-    return partial(dataclasses.replace, settings), weights, shards, worker_task
-
-
-@pytest.fixture(scope="module")
-def undisturbed(running_ray, training):
-    """Return the weights of a run in which nobody died."""
-    settings, *more = training
-    team = Team(settings(), *more)
-    *_, report = team.reports()
-    team.kill()
-    return report.weights
+    assert [r.version for r in reports] == [100] * 3
 
 
 def pids_of(name):
@@ -157,14 +119,21 @@ def pids_of(name):
     return found
 
 
-@each_way
+@pytest.mark.parametrize(
+    "way", ["shared memory", *map(weekly, ("messages", "three servers"))]
+)
 def test_rounds_reach_the_same_weights_bit_for_bit_as_if_nobody_had_died(
-    way, training, undisturbed, end, tmp_path
+    way, digits, end, tmp_path
 ):
-    settings, *more = training
-    own = {"checkpoint": tmp_path / "saved", "checkpoint_every": 10} | WAYS[way]
-    team, rng = end(Team(settings(**own), *more)), np.random.default_rng(3)
-    victims, passed = ["worker", "server"], 0
+    mlp = model.load("mlp", "numpy")
+    weights = dict(zip(mlp.keys, mlp.initial_weights(), strict=True))
+    more = weights, data.shards(*digits[:2], WORKERS), worker_task
+    own = {"engine": "numpy", "consistency": "sync", "optimizer": "adam"}
+    settings = Settings(**own, num_updates=150, delays=[[0.01]] * WORKERS)
+    *_, undisturbed = Team(settings, *more).reports()
+    saving = {"checkpoint": tmp_path / "saved", "checkpoint_every": 10}
+    team = end(Team(dataclasses.replace(settings, **saving, **WAYS[way]), *more))
+    rng, victims, passed = np.random.default_rng(3), ["worker", "server"], 0
     for report in team.reports(0.1):
         if victims and report.version > passed + 25:
             if victims.pop(0) == "worker" and way != "three servers":
@@ -174,14 +143,14 @@ def test_rounds_reach_the_same_weights_bit_for_bit_as_if_nobody_had_died(
                 os.kill(kills.server_pid(server), signal.SIGKILL)
             passed = report.version
     assert not victims and len(team.events) >= 2
-    for weight, expected in zip(report.weights, undisturbed, strict=True):
+    for weight, expected in zip(report.weights, undisturbed.weights, strict=True):
         np.testing.assert_array_equal(weight, expected)
 
 
 # Who is counted out, and who comes
 
 
-@pytest.mark.parametrize("rule", [weekly("async"), "sync", "ssp", weekly("backup")])
+@pytest.mark.parametrize("rule", ["sync", *map(weekly, ("async", "ssp", "backup"))])
 def test_without_a_replacement_the_others_go_on_and_one_may_come_later(
     rule, end, tmp_path
 ):
@@ -206,7 +175,7 @@ def test_without_a_replacement_the_others_go_on_and_one_may_come_later(
     assert steps[0] > steps[1] > came + 3
 
 
-@pytest.mark.parametrize("way", ["messages", "shared memory"])
+@pytest.mark.parametrize("way", [weekly("messages"), "shared memory"])
 def test_who_hangs_is_let_go_after_the_deadline_and_replaced(way, end, tmp_path):
     @ray.remote(max_retries=0)
     def hanging_task(ps, worker, shard, settings):
@@ -256,11 +225,13 @@ def test_who_dies_again_and_again_ends_the_run_in_one_sentence(end, tmp_path):
     def short_lived(ps, worker, shard, settings):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    settings = Settings(num_workers=2, num_updates=9, replace=1)
-    team = end(Team(settings, WEIGHTS, [None] * 2, short_lived))
-    with pytest.raises(TrainingError, match=r"^worker . failed: [^\n]*$"):
+    settings = Settings(num_workers=1, num_updates=9, replace=1)
+    team = end(Team(settings, WEIGHTS, [None], short_lived))
+    with pytest.raises(TrainingError, match=r"^worker 0 failed: [^\n]*$"):
         list(team.reports(0.1))
-    assert len(team.events) == 4
+    again, out = [sentence for _, sentence in team.events]
+    assert again == "worker 0 has died and is started again."
+    assert out == "worker 0 has died and is counted out."
 
 
 HERE_ONLY = """
@@ -285,7 +256,7 @@ def task(*arguments):
     ],
 )
 def test_what_a_node_lacks_is_told_in_one_sentence(
-    lacking, who, reason, running_ray, training, monkeypatch
+    lacking, who, reason, running_ray, monkeypatch
 ):
     class Full:  # is sent to the node, and fails there
         def __init__(self, *parts):
@@ -301,10 +272,9 @@ def test_what_a_node_lacks_is_told_in_one_sentence(
     if gate := {"server": here.Gate, "room": Full}.get(lacking):
         monkeypatch.setattr("ps_helpers.team.GateActor", ray.remote(num_cpus=0)(gate))
     settings = Settings(num_workers=1, num_updates=5, engine="numpy")
-    team = Team(settings, WEIGHTS, [training[0]], task)
+    team = Team(settings, WEIGHTS, [None], task)
     with pytest.raises(TrainingError) as raised:
-        for _ in team.reports(0.1):
-            pass
+        list(team.reports(0.1))
     found = str(raised.value)
     assert found.startswith(f"{who} failed: {reason}") and "\n" not in found
     assert found.endswith("install on each node what is here") == (lacking != "room")
@@ -352,73 +322,6 @@ def test_a_checkpoint_that_cannot_be_written_stops_or_warns(end, tmp_path):
 # The script
 
 
-def options(folder, *more):
-    own = ["--num-workers=2", "--consistency=sync", "--num-updates=200"]
-    saving = [f"--checkpoint={folder}", "--checkpoint-every=10", "--straggler=50"]
-    return ["--engine=numpy", *own, *saving, *more]
-
-
-@pytest.fixture(scope="module")
-def whole_run(tmp_path_factory):
-    """Return a function: the states in which a run of so many servers ends."""
-
-    @cache
-    def states(servers):
-        folder = tmp_path_factory.mktemp("whole") / "saved"
-        done = run_script(*options(folder, f"--num-servers={servers}"))
-        assert done.returncode == 0, done.stderr
-        return checkpoint.newest(folder, servers)[0]
-
-    return states
-
-
-@pytest.mark.parametrize(
-    "way",
-    [
-        weekly(""),
-        "--fast",
-        weekly("--num-servers=2"),
-    ],
-)
-def test_ctrl_c_and_resume_reach_the_weights_of_an_uninterrupted_run(
-    way, whole_run, tmp_path
-):
-    folder, more = tmp_path / "saved", [way] if way else []
-    with (tmp_path / "errors").open("w") as errors:
-        process = subprocess.Popen(
-            [*SCRIPT, *options(folder, *more)],
-            env=environment(),
-            stdout=errors,
-            stderr=errors,
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + SECONDS
-        while max(checkpoint.saved(folder), default=0) < 40:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(SECONDS) == 130
-    finally:
-        for left in marked(process.pid):
-            left.kill()
-    at = max(checkpoint.saved(folder))
-    assert 40 <= at < 200
-    done = run_script(*options(folder, *more), "--resume")
-    assert done.returncode == 0, done.stderr
-    assert table(done.stdout)["updates"] == "200"
-    [line] = messages(done.stderr)
-    words = f"parameter_server: training goes on from update {at // 10 * 10}."
-    assert line == words or way == "--num-servers=2"
-    expected = whole_run(2 if "servers" in way else 1)
-    for state, other in zip(
-        checkpoint.newest(folder, len(expected))[0], expected, strict=True
-    ):
-        assert state["version"] == other["version"] == 200
-        for key, weight in other["weights"].items():
-            np.testing.assert_array_equal(state["weights"][key], weight)
-
-
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -430,47 +333,40 @@ def test_ctrl_c_and_resume_reach_the_weights_of_an_uninterrupted_run(
     ],
 )
 def test_resuming_another_training_is_refused_in_one_sentence(
-    arguments, reason, tmp_path, capsys
+    arguments, reason, main, tmp_path, capsys
 ):
     identity = Settings().identity()
     checkpoint.write(tmp_path / "server0-7.npz", {"settings": identity, "version": 7})
-    more = [f"--checkpoint={tmp_path}", "--resume"]
-    assert parameter_server.main([*arguments, *more]) == 2
+    assert main([*arguments, f"--checkpoint={tmp_path}", "--resume"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     folder = f"parameter_server: --resume: the checkpoint in {tmp_path}"
     assert line == f"{folder} {reason}"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "files", "reason"),
+    ("folder", "more", "reason"),
     [
-        (["--resume"], [], "--resume: say where the checkpoints are"),
-        (["--checkpoint={}", "--resume"], [], "--resume: there is no whole checkpoint"),
+        ("empty", ["--resume"], "--resume: there is no whole checkpoint in .*/empty"),
+        ("full", [], "--checkpoint: .*/full is in use: add --resume"),
         (
-            ["--checkpoint={}"],
-            ["server0-3.npz"],
-            "--checkpoint: .* is in use: add --re",
-        ),
-        (["--checkpoint={}/a/b"], [], "--checkpoint: .* is no folder, and cannot be"),
-        (["--checkpoint={}/a"], ["a"], "--checkpoint: .* is no folder, and cannot be"),
-        (["--checkpoint=/proc/saved"], [], "--checkpoint: .* cannot be"),
-        (
-            ["--checkpoint={}", "--checkpoint-every=0"],
+            "a/b",
             [],
-            "--checkpoint-every: must be",
+            "--checkpoint: .*/a/b is no folder, and cannot be made one: No suc",
         ),
+        (
+            "file",
+            [],
+            "--checkpoint: .*/file is no folder, and cannot be made one: File",
+        ),
+        ("/proc/saved", [], "--checkpoint: /proc/saved is no folder, and cannot be"),
     ],
 )
 def test_folders_that_will_not_do_are_refused(
-    arguments, files, reason, tmp_path, capsys
+    folder, more, reason, main, tmp_path, capsys
 ):
-    for name in files:
-        (tmp_path / name).write_text("something")
-    arguments = [argument.format(tmp_path) for argument in arguments]
-    try:
-        status = parameter_server.main(arguments)
-    except SystemExit as ended:
-        status = ended.code
-    assert status == 2
+    (tmp_path / "full").mkdir()
+    for file in ("file", "full/server0-3.npz"):
+        (tmp_path / file).write_text("something")
+    assert main([f"--checkpoint={tmp_path / folder}", *more]) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert re.search(reason, line)
+    assert re.match(f"parameter_server: {reason}", line)

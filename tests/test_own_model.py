@@ -2,14 +2,14 @@
 
 import importlib.util
 import re
-import subprocess
-import sys
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
 
 from ps_helpers import Model, Settings, Synchronous, Team, train_model
+from ps_helpers.lab import session
 from ps_helpers.own_model import Adapted, worker_task_of
 
 ROOT = Path(__file__).parent.parent
@@ -18,13 +18,24 @@ PROGRAMS = dict(re.findall(r"\n## (.+?)\n.*?```python\n(.*?)```", PAGE, re.S))
 WEIGHTS = {"W": np.zeros((2, 3), np.float32), "b": np.zeros(3, np.float32)}
 
 
-def printed_by(program, folder):
-    path = folder / "program.py"
-    path.write_text(program)
-    command, how = [sys.executable, path], {"capture_output": True, "text": True}
-    done = subprocess.run(command, cwd=folder, timeout=300, **how)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def printed_by(running_ray, monkeypatch, capsys):
+    """Return a function that runs a program, which would start Rays for so many."""
+    asked, stop = [], create_autospec(session.stop)
+
+    def note(num_workers, *_):
+        asked.append(num_workers)
+
+    start = create_autospec(session.start, side_effect=note)
+    monkeypatch.setattr(session, "start", start)
+    monkeypatch.setattr(session, "stop", stop)
+
+    def printed_by(name, *rays):
+        exec(PROGRAMS[name], {"__name__": "__main__"})
+        assert asked == list(rays) and stop.call_count == len(rays)
+        return capsys.readouterr().out
+
+    return printed_by
 
 
 def numbers(text):
@@ -40,36 +51,34 @@ def test_programs_are_short_and_readmes_is_the_first_ones_beginning():
     assert PROGRAMS["In NumPy"].startswith(own) and own.count("\n") == 10
 
 
-def test_the_program_in_numpy_finds_the_centre_in_every_way(tmp_path):
+def test_the_program_in_numpy_finds_the_centre_in_every_way(printed_by):
     """By messages, two servers with a rule and an optimizer, and shared memory."""
-    lines = printed_by(PROGRAMS["In NumPy"], tmp_path).splitlines()
-    first, *others = [numbers(line) for line in lines if line.startswith("[")]
+    printed = printed_by("In NumPy", 4, 4, 4)
+    lines = [line for line in printed.splitlines() if line.startswith("[")]
+    first, *others = map(numbers, lines)
     assert np.allclose(first, 1.5, atol=0.8)  # asynchronous, and batches differ
     assert len(others) == 2
     for *centre, loss in others:
         assert np.allclose(centre, 1.5, atol=0.6) and loss < 4  # 6.5 at first
-    assert "gradients      3200, " in "\n".join(lines)  # 200 rounds of 4, 4 steps each
+    assert "gradients      3200, " in printed  # 200 rounds of 4, 4 steps each
 
 
 @pytest.mark.parametrize(
     ("name", "library"), [("In Keras", "keras"), ("In PyTorch", "torch")]
 )
-def test_a_network_of_a_library_learns_digits(name, library, tmp_path):
+def test_a_network_of_a_library_learns_digits(name, library, printed_by):
     if not importlib.util.find_spec(library):
         pytest.skip(f"{library} is not installed")
-    assert numbers(printed_by(PROGRAMS[name], tmp_path))[0] >= 0.8
+    assert numbers(printed_by(name, 2))[0] >= 0.8
 
 
-def test_workers_read_files_of_their_own_by_path_or_opened_once(tmp_path):
-    found = [
-        numbers(line)
-        for line in printed_by(PROGRAMS["From files"], tmp_path).splitlines()
-    ]
+def test_workers_read_files_of_their_own_by_path_or_opened_once(printed_by):
+    found = [numbers(line) for line in printed_by("From files", 2, 2).splitlines()]
     assert len(found) == 2 and np.allclose(found, 0.5, atol=0.5)
 
 
-def test_the_parts_train_with_a_rule_of_ones_own(tmp_path):
-    *_, last = printed_by(PROGRAMS["Part by part"], tmp_path).splitlines()
+def test_the_parts_train_with_a_rule_of_ones_own(printed_by):
+    *_, last = printed_by("Part by part", 2).splitlines()
     assert last.startswith("200 ") and np.allclose(numbers(last), 0.5, atol=0.5)
 
 

@@ -53,10 +53,6 @@ def spoil_length(keys, updates, i):
     del updates[i]
 
 
-def spoil_length_with_one_more(keys, updates, i):
-    updates.insert(i, updates[i])
-
-
 def spoil_shape(keys, updates, i):
     updates[i] = updates[i][np.newaxis]  # broadcasting would take it back off
 
@@ -65,23 +61,11 @@ def spoil_shape_with_a_scalar(keys, updates, i):
     updates[i] = updates[i].dtype.type(1) if updates[i].ndim else np.ones(1)
 
 
-def spoil_type_with_complex(keys, updates, i):
+def spoil_type(keys, updates, i):
     updates[i] = updates[i] * (1 + 0j)
 
 
-def spoil_type_with_text(keys, updates, i):
-    updates[i] = updates[i].astype(str)
-
-
-SPOILERS = (
-    spoil_key,
-    spoil_length,
-    spoil_length_with_one_more,
-    spoil_shape,
-    spoil_shape_with_a_scalar,
-    spoil_type_with_complex,
-    spoil_type_with_text,
-)
+SPOILERS = spoil_key, spoil_length, spoil_shape, spoil_shape_with_a_scalar, spoil_type
 
 
 def assert_same(arrays, expected):
@@ -103,9 +87,10 @@ def test_weights_are_the_sums_of_whatever_was_pushed(draws):
             sums[key] = sums[key] + update.astype(object)
         assert server.push(pushed, updates) == step + 1
     expected = [np.array(sums[k], v.dtype) for k, v in zip(keys, values, strict=True)]
-    version, weights = server.pull_with_version(keys)
+    order = draws.draw(st.permutations(range(len(keys))))
+    version, weights = server.pull_with_version([keys[i] for i in order])
     assert version == len(steps)
-    assert_same(weights, expected)
+    assert_same(weights, [expected[i] for i in order])
 
 
 @given(st.data())
@@ -120,13 +105,6 @@ def test_a_refused_push_changes_nothing(draws):
     version, weights = server.pull_with_version(keys)
     assert version == 0
     assert_same(weights, values)
-
-
-def test_a_float_is_not_added_to_an_integer():
-    server = PlainServer(["a", "b"], [np.zeros(2), np.zeros(2, int)])
-    with pytest.raises(ValueError, match="b is int64.*cannot add float64"):
-        server.push(["a", "b"], [np.ones(2), np.full(2, 0.5)])
-    assert_same(server.pull(["a", "b"]), [np.zeros(2), np.zeros(2, int)])
 
 
 @pytest.mark.parametrize(
@@ -148,13 +126,15 @@ def test_nan_and_infinity_are_added_as_numbers():
 
 
 def test_refusals_say_what_does_not_fit():
-    server = PlainServer(["W", "b"], [np.zeros((2, 3)), np.zeros(3)])
+    server = PlainServer(["W", "b"], [np.zeros((2, 3)), np.zeros(3, int)])
     with pytest.raises(KeyError, match=r"'w'.*\['W', 'b'\]"):
         server.push(["w"], [np.zeros((2, 3))])
+    with pytest.raises(ValueError, match="b is int64.*cannot add float64"):
+        server.push(["b"], [np.full(3, 0.5)])
     with pytest.raises(ValueError, match="1 keys came with 2 values"):
         server.push(["b"], [np.zeros(3), np.zeros(3)])
     with pytest.raises(ValueError, match=r"W .*\(2, 3\).*\(3,\)"):
-        server.push(["b", "W"], [np.zeros(3), np.zeros(3)])
+        server.push(["b", "W"], [np.zeros(3, int), np.zeros(3)])
     with pytest.raises(KeyError, match="'w'"):
         server.pull(["b", "w"])
     with pytest.raises(ValueError, match="argument 2 is longer"):
@@ -164,14 +144,6 @@ def test_refusals_say_what_does_not_fit():
     for call in (lambda: PlainServer("Wb", [0, 0]), lambda: server.pull("W")):
         with pytest.raises(TypeError, match="a list: write"):
             call()
-
-
-@given(st.data())
-def test_a_pull_has_the_order_asked(draws):
-    keys, values = draws.draw(servers(min_keys=1))
-    asked = draws.draw(st.lists(st.sampled_from(range(len(keys)))))
-    pulled = PlainServer(keys, values).pull([keys[i] for i in asked])
-    assert_same(pulled, [values[i] for i in asked])
 
 
 @given(servers(min_keys=1))
@@ -269,28 +241,18 @@ def watched_run(running_ray, shards):
     return logs, version, weights, get(ps.watched.remote())
 
 
-def test_an_actor_is_pushed_to_and_pulled_from(running_ray):
+def test_an_actor_is_pushed_to_and_pulled_from_also_after_refusals(running_ray):
     ps = ParameterServer.remote(["a", "b"], [np.zeros(2), np.ones((2, 2))])
-    assert get(ps.push.remote(["b", "a"], [np.ones((2, 2)), np.arange(2.0)])) == 1
-    expected = [np.full((2, 2), 2.0), np.arange(2.0)]
-    assert_same(get(ps.pull.remote(["b", "a"])), expected)
-    version, [weight] = get(ps.pull_with_version.remote(["a"]))
-    assert version == 1
-    assert [name for name, _, _ in get(ps.recorded_calls.remote())] == [
-        "push",
-        "pull",
-        "pull",
-    ]
-
-
-def test_a_refusal_reaches_the_caller_and_the_actor_lives_on(running_ray):
-    ps = ParameterServer.remote(["a"], [np.zeros(2)])
-    with pytest.raises(KeyError, match="no weight is called 'b'"):
-        get(ps.push.remote(["b"], [np.ones(2)]))
+    with pytest.raises(KeyError, match="no weight is called 'c'"):
+        get(ps.push.remote(["c"], [np.ones(2)]))
     with pytest.raises(ValueError, match="cannot add"):
         get(ps.push.remote(["a"], [np.ones(3)]))
-    assert get(ps.pull_with_version.remote(["a"]))[0] == 0
-    assert get(ps.push.remote(["a"], [np.ones(2)])) == 1
+    assert get(ps.push.remote(["b", "a"], [np.ones((2, 2)), np.arange(2.0)])) == 1
+    version, weights = get(ps.pull_with_version.remote(["b", "a"]))
+    assert version == 1
+    assert_same(weights, [np.full((2, 2), 2.0), np.arange(2.0)])
+    calls = [name for name, _, _ in get(ps.recorded_calls.remote())]
+    assert calls == ["push", "push", "push", "pull"]
 
 
 def test_concurrent_pushes_and_pulls_lose_nothing(running_ray):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from ps_helpers import parameter_server
+from ps_helpers import checkpoint, parameter_server
 from ps_helpers.lab import data, ending, model, processes, session
 from ps_helpers.records import Push, Report, Times
 from ps_helpers.settings import Settings
@@ -30,6 +31,7 @@ from ps_helpers.training import Run
 SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 LONG = "--engine=numpy", "--num-workers=2", "--num-updates=999999"
+ROUNDS = "--engine=numpy", "--num-workers=2", "--num-updates=200", "--consistency=sync"
 SECONDS = 300  # after which a process is said to hang, on a busy machine too
 TEXT = {"capture_output": True, "text": True, "timeout": SECONDS}
 
@@ -90,10 +92,12 @@ def unused_port():
 # Training
 
 
-def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digits):
+def test_two_workers_reach_the_target_and_keep_what_they_reached(
+    tmp_path, digits, main
+):
     picture, file, kept = (tmp_path / f"run.{e}" for e in ("PNG", "NPZ", "json"))
     files = "--plot", picture, "--save", file, "--json", kept, "--log-dir", tmp_path
-    done = run("--engine", "numpy", "--num-workers=4", *files)
+    done = run("--engine", "numpy", "--num-workers=2", *files)
     assert done.returncode == 0, done.stderr
     rows = table(done.stdout)
     assert list(rows) == [
@@ -107,7 +111,7 @@ def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digi
         "seconds",
     ]
     assert 0.95 <= float(rows["test accuracy"]) <= 1
-    assert len(per_worker(rows)) == 4 and min(per_worker(rows)) > 0
+    assert len(per_worker(rows)) == 2 and min(per_worker(rows)) > 0
     assert sum(per_worker(rows)) == int(rows["updates"])
     assert pushes(rows) == (int(rows["updates"]), 0)
     assert staleness(rows)[1] > 0
@@ -115,8 +119,8 @@ def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digi
     assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     record, weights = json.loads(kept.read_text()), dict(np.load(file))
     assert rows["gradients"].startswith(f"{record['gradients']}, ")
-    assert record["options"]["num_workers"] == 4 and record["versions"]["ray"]
-    assert record["chosen"] == "--num-workers 4 --engine numpy"
+    assert record["options"]["num_workers"] == 2 and record["versions"]["ray"]
+    assert record["chosen"] == "--num-workers 2 --engine numpy"
     last, mlp = record["points"][-1], model.load("mlp", "numpy")
     assert mlp.accuracy(list(weights.values()), *digits[2:]) == last["accuracy"]
     assert f"{last['seconds']:.1f}, " in rows["seconds"]
@@ -125,19 +129,20 @@ def test_four_workers_reach_the_target_and_keep_what_they_reached(tmp_path, digi
     assert [e.step for e in shown["loss"]] == [p["updates"] for p in record["points"]]
     last_shown = {name: make_ndarray(e[-1].tensor_proto) for name, e in shown.items()}
     assert last_shown["accuracy"] == pytest.approx(last["accuracy"])
-    assert 0 < last_shown["share of waiting"] < 1 <= last_shown["workers"] <= 4
+    assert 0 < last_shown["share of waiting"] < 1 <= last_shown["workers"] <= 2
     assert all(number > 0 for number in last_shown.values()), last_shown
     both = tmp_path / "both.svg"  # nothing is trained for it
-    assert parameter_server.main([f"--compare={kept}", f"--plot={both}"]) == 0
+    assert main([f"--compare={kept}", f"--plot={both}"]) == 0
     assert "<svg" in both.read_text()
     both.write_text("{}")  # that is no record
-    assert parameter_server.main([f"--compare={both}", f"--plot={both}"]) == 2
+    assert main([f"--compare={both}", f"--plot={both}"]) == 2
 
 
-def test_tensorflow_workers_make_exactly_as_many_updates_as_asked():
-    done = run("--num-workers=2", "--num-updates=50", "--engine=tensorflow")
-    assert done.returncode == 0, done.stderr
-    rows = table(done.stdout)
+def test_tensorflow_workers_make_exactly_as_many_updates_as_asked(
+    main, running_ray, capsys
+):
+    assert main(["--num-workers=2", "--num-updates=50", "--engine=tensorflow"]) == 0
+    rows = table(capsys.readouterr().out)
     assert rows["updates"] == "50"
     assert sum(per_worker(rows)) == 50
     assert float(rows["test accuracy"]) > 0.5
@@ -148,19 +153,13 @@ def report(version, weights, *workers):
     return Report(version, weights, [Push(w, 0, w, times, 3.0) for w in workers])
 
 
-def test_a_run_that_diverges_is_told_so(digits):
-    classifier = model.load("softmax", "numpy")
-    lost = [np.full(shape, np.nan, np.float32) for shape in classifier.shapes]
-    with pytest.raises(TrainingError, match="not a number: lower --learning-rate"):
-        Run().add(report(1, lost, 0), classifier, digits[2:])
-
-
 @pytest.mark.filterwarnings("error")
-def test_a_run_that_diverges_warns_of_nothing_else(digits):
-    """Whether the driver sees weights this large depends on when it looks."""
+@pytest.mark.parametrize("factor", [1e30, np.nan])
+def test_a_run_that_diverges_is_told_so_and_warns_of_nothing_else(factor, digits):
+    """Whether the driver sees numbers so large depends on when it looks."""
     mlp = model.load("mlp", "numpy")
-    weights, lost = [1e30 * weight for weight in mlp.initial_weights()], Run()
-    with pytest.raises(TrainingError, match="lower --learning-rate"):
+    weights, lost = [factor * weight for weight in mlp.initial_weights()], Run()
+    with pytest.raises(TrainingError, match="not a number: lower --learning-rate"):
         lost.add(report(1, weights, 0), mlp, digits[2:])
     assert not np.isfinite(lost.points[-1]["loss"])
 
@@ -209,24 +208,80 @@ def test_a_run_counts_all_pushes_and_keeps_the_last(digits, monkeypatch):
     assert (staleness(rows), rows["updates"]) == ((1.0, 2), "8")
 
 
-# Refusals
+# What fails
+
+BEYOND_UTF_8 = "a name has letters beyond UTF-8: set PYTHONUTF8=1"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reason"),
+    ("error", "status", "words"),
     [
-        weekly(["--data=mnist"], "mnist is not stored in"),
-        (["--address=127.0.0.1:{port}"], "no Ray cluster answers at 127.0.0.1:"),
+        (session.SessionError("no Ray cluster answers"), 2, "no Ray cluster answers"),
+        (data.MissingDataError("mnist is not stored"), 2, "mnist is not stored"),
+        (TrainingError("the run diverges"), 1, "the run diverges"),
+        # So arrives a folder's ü where LC_ALL=C and PYTHONUTF8=0.
+        (UnicodeEncodeError("utf-8", "\udcc3", 0, 1, "no"), 2, BEYOND_UTF_8),
     ],
-    ids=["data not there", "nobody listens"],
 )
-def test_what_cannot_be_is_refused_in_one_sentence(arguments, reason, tmp_path):
-    arguments = [argument.format(port=unused_port()) for argument in arguments]
-    nowhere = "http://127.0.0.1:1"
-    done = run(*arguments, KERAS_HOME=str(tmp_path), https_proxy=nowhere)
-    assert done.returncode == 2
-    [line] = done.stderr.splitlines()
-    assert line.startswith(f"parameter_server: {reason}")
+def test_what_ends_a_run_is_told_in_one_sentence(
+    error, status, words, main, monkeypatch, capsys
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(parameter_server, "train", fail)
+    assert main([]) == status
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"parameter_server: {words}")
+
+
+def trained(settings, run):
+    """Fill a run as training does."""
+    softmax, digits = model.load("softmax", "numpy"), data.load()
+    run.add(report(40, softmax.initial_weights(), 0, 1), softmax, digits[2:])
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left"), RuntimeError("no font")]
+)
+def test_what_fails_after_training_costs_no_result(
+    main, monkeypatch, capsys, tmp_path, fault
+):
+    """The table comes first, then a sentence, then the status."""
+    picture = tmp_path / "run.png"
+
+    def fail(*_, **__):
+        picture.with_stem(".run-part").write_bytes(b"a part")
+        raise fault
+
+    monkeypatch.setattr(parameter_server, "train", trained)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    assert main([f"--plot={picture}"]) == 1
+    output = capsys.readouterr()
+    assert table(output.out)["updates"] == "40" and not any(tmp_path.iterdir())
+    [line] = output.err.splitlines()
+    assert line == f"parameter_server: --plot: {fault}"
+
+
+def test_what_can_be_known_is_refused_at_the_start(main, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(session, "start", lambda *_: pytest.fail("it began"))
+
+    def refused(reason, *arguments):
+        assert main(list(arguments)) == 2
+        output = capsys.readouterr()
+        assert output.out == "" and output.err.startswith(f"parameter_server: {reason}")
+        assert output.err.count("\n") == 1
+
+    more = "360 is more than a worker has: 359 images"
+    refused(f"--batch-size: {more}", "--batch-size=360")
+    refused(f"--batch-size: {more[:23]}", "--batch-size=360", "--num-workers=5")
+    picture = f"--plot={tmp_path / 'run.svg'}"
+    with monkeypatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: 1 / 0)
+        refused("--plot: ", picture)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb"))
+    refused("--plot: ", picture)
+    assert not list(tmp_path.iterdir())
 
 
 # Ctrl-C
@@ -237,19 +292,20 @@ def marked(pid):
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get(processes.MARK) == str(pid):
+            if process.environ().get(processes.MARK, "").startswith(f"{pid}:"):
                 found.append(process)
     return found
 
 
 class Training:
-    """A run of the script that would take very long."""
+    """A run of the script that takes long."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *arguments):
         self.output, self.error_output = folder / "output", folder / "errors"
+        self.json = folder / "run.json"
         with self.output.open("w") as output, self.error_output.open("w") as errors:
-            self.process = subprocess.Popen(
-                [*SCRIPT, *LONG, f"--json={folder}/run.json"],
+            self.process = psutil.Popen(
+                [*SCRIPT, *arguments, f"--json={self.json}"],
                 env=environment(),
                 stdout=output,
                 stderr=errors,
@@ -261,9 +317,7 @@ class Training:
 
     def starts_ray(self):
         with contextlib.suppress(psutil.Error):  # a child that has gone again
-            children = psutil.Process(self.process.pid).children()
-            return any("gcs_server" in child.name() for child in children)
-        return False
+            return any("gcs_server" in it.name() for it in self.process.children())
 
     def starts_workers(self):
         return "starting:" in self.error_output.read_text()
@@ -281,20 +335,33 @@ class Training:
             assert time.monotonic() < deadline, "it hangs"
             time.sleep(0.05)
 
+    def ends_by(self, number):
+        """Assert that a signal ends all of it, with a sentence and a status."""
+        status = self.process.wait(SECONDS)
+        lines = messages(self.error_output.read_text())
+        assert (lines, status) == (["Interrupted. What was reached:"], 128 + number)
+        _, left = psutil.wait_procs(marked(self.process.pid), timeout=10)
+        assert not left
+
 
 @pytest.fixture
-def training(tmp_path):
-    """Start a training; kill what is left of it afterwards."""
-    training = Training(tmp_path)
-    yield training
-    training.process.kill()
-    training.process.wait()
-    for process in marked(training.process.pid):
-        process.kill()
+def start(tmp_path):
+    """Return a function that starts a training; kill afterwards what is left of it."""
+    trainings = []
+
+    def start(*arguments):
+        trainings.append(Training(tmp_path, *arguments))
+        return trainings[-1]
+
+    yield start
+    for process in [training.process for training in trainings]:
+        for left in (process, *marked(process.pid)):
+            with contextlib.suppress(psutil.Error):  # it has ended
+                left.kill()
+        process.wait()
 
 
 MOMENTS = {
-    "sent to the script alone": (Training.trains, os.kill, 1),
     "twice to its process group": (Training.trains, os.killpg, 2),  # impatiently
     "while workers start": (Training.starts_workers, os.killpg, 1),
     "while Ray starts, to the script alone": (Training.starts_ray, os.kill, 1),
@@ -308,45 +375,99 @@ MOMENTS = {
         ((number, when) if often else weekly(number, when))
         for i, when in enumerate(MOMENTS)
         for number in (signal.SIGINT, signal.SIGTERM)
-        for often in [i % 2 == (number == signal.SIGTERM)]
+        for often in [i % 2 == (number == signal.SIGINT)]
     ],
 )
-def test_a_signal_ends_everything_and_shows_what_was_reached(training, number, when):
-    moment, send, times = MOMENTS[when]
+def test_a_signal_ends_everything_and_shows_what_was_reached(start, number, when):
+    (moment, send, times), training = MOMENTS[when], start(*LONG)
     training.wait_until(moment)
     for _ in range(times):
         send(training.process.pid, number)
         training.wait_until(Training.stops)
-    status = training.process.wait(SECONDS)
-    output, errors = training.output.read_text(), training.error_output.read_text()
-    assert messages(errors) == ["Interrupted. What was reached:"]
-    assert status == 128 + number
+    training.ends_by(number)
+    output = training.output.read_text()
     if moment is not Training.imports:
-        record = json.loads((training.output.parent / "run.json").read_text())
+        record = json.loads(training.json.read_text())
         assert (record["updates"] > 0) == (moment is Training.trains)
     if moment is Training.trains:
         rows = table(output)
         assert sum(per_worker(rows)) == int(rows["updates"]) > 0
     else:
         assert output == "Stopped before the first update.\n"
-    _, left = psutil.wait_procs(marked(training.process.pid), timeout=10)
-    assert not left
 
 
-def test_what_reads_the_output_may_close_it_early(tmp_path):
-    few = "--engine=numpy --num-workers=1 --num-updates=20"
-    script = " ".join(SCRIPT)
-    for arguments in ("--help", few):
-        line = f"{script} {arguments} | true; exit ${{PIPESTATUS[0]}}"
-        done = subprocess.run(["bash", "-c", line], env=environment(), **TEXT)
-        assert done.returncode in (0, 141)
-        assert messages(done.stderr) == []
-    line = f"{script} {few} > /dev/full"
-    done = subprocess.run(["bash", "-c", line], env=environment(), **TEXT)
-    assert done.returncode == 1
-    assert messages(done.stderr) == [
-        "parameter_server: no result: No space left on device"
-    ]
+@pytest.mark.parametrize("way", [weekly(""), "--fast", weekly("--num-servers=2")])
+def test_ctrl_c_and_resume_reach_the_weights_of_an_uninterrupted_run(
+    way, start, main, running_ray, capsys, tmp_path
+):
+    """The signal comes to the script alone, as from a program that has started it."""
+    folder, whole = tmp_path / "saved", tmp_path / "whole"
+    servers = [way] if "servers" in way else []
+    save = [*ROUNDS, *way.split(), "--straggler=50", "--checkpoint-every=10"]
+    training = start(*save, f"--checkpoint={folder}")
+    training.wait_until(lambda _: max(checkpoint.saved(folder), default=0) >= 40)
+    os.kill(training.process.pid, signal.SIGINT)
+    training.ends_by(signal.SIGINT)
+    at = max(checkpoint.saved(folder))
+    assert at < 200
+    assert main([*save, f"--checkpoint={folder}", "--resume"]) == 0
+    output = capsys.readouterr()
+    assert table(output.out)["updates"] == "200"
+    [line] = messages(output.err)
+    words = f"parameter_server: training goes on from update {at // 10 * 10}."
+    assert line == words or servers
+    assert main([*ROUNDS, *servers, f"--checkpoint={whole}"]) == 0
+    states = [checkpoint.newest(it, 2 if servers else 1)[0] for it in (folder, whole)]
+    for state, other in zip(*states, strict=True):
+        assert state["version"] == other["version"] == 200
+        for key, weight in other["weights"].items():
+            np.testing.assert_array_equal(state["weights"][key], weight)
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)],
+)
+def test_a_signal_in_a_finalizer_is_heard_after_it(number, error):
+    """Python swallows what is raised in one."""
+
+    class Told:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    with ending.answers_kept(), pytest.raises(error):
+        Told()
+        time.sleep(SECONDS)
+
+
+def test_sigint_is_as_it_was_after_an_interrupt(main, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parameter_server, "train", interrupt)
+    before = list(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM)))
+    assert main([]) == 130
+    assert list(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM))) == before
+    assert capsys.readouterr().out == "Stopped before the first update.\n"
+
+
+PRINTS = "from ps_helpers.lab import ending; ending.run(lambda: print(1) or 0)"
+
+
+@pytest.mark.parametrize(
+    "command", [[*SCRIPT, "--version"], [sys.executable, "-u", "-c", PRINTS]]
+)
+def test_what_reads_the_output_may_close_it_early(command):
+    """Before what was printed is sent on, at the end, and without a buffer at once."""
+
+    def write_to(reader):
+        line = ["bash", "-c", f"{shlex.join(command)} {reader}"]
+        done = subprocess.run(line, env=environment(PYTHONUNBUFFERED=""), **TEXT)
+        return done.returncode, messages(done.stderr)
+
+    assert write_to("| true; exit ${PIPESTATUS[0]}") in ((0, []), (141, []))
+    full = "parameter_server: no result: No space left on device"
+    assert write_to("> /dev/full") == (1, [full])
 
 
 # A cluster
@@ -354,7 +475,7 @@ def test_what_reads_the_output_may_close_it_early(tmp_path):
 
 @pytest.fixture
 def cluster():
-    """Start a second Ray of four CPUs; yield its address and its folder."""
+    """Start a second Ray of four CPUs; yield its address and its environment."""
     folder = Path(tempfile.mkdtemp(dir="/tmp"))  # short: Ray's sockets are in it
     # As a user starts it who has used Ray before, which left a token in the home: then
     # `ray start` lets in by it alone.
@@ -382,24 +503,14 @@ def cluster():
             stderr=output,
         )
 
-    def is_up():
-        check = subprocess.run(
-            [*RAY, "health-check", f"--address={address}"],
-            env=ray_environment | {"RAY_AUTH_MODE": "token"},  # it does not look
-            capture_output=True,
-            timeout=SECONDS,
-        )
-        return check.returncode == 0 and process.poll() is None
-
     try:
         # A node may join seconds after the cluster begins to answer.
         deadline, said = time.monotonic() + SECONDS, ""
-        while "Ray runtime started" not in said and process.poll() is None:
-            assert time.monotonic() < deadline, said
+        while "Ray runtime started" not in said:
+            assert process.poll() is None and time.monotonic() < deadline, said
             time.sleep(0.2)
             said = (folder / "output").read_text()
-        assert is_up(), said
-        yield address, folder, is_up
+        yield address, ray_environment
     finally:
         process.terminate()
         process.wait(SECONDS)
@@ -407,102 +518,18 @@ def cluster():
 
 
 def test_an_address_trains_on_that_cluster_and_leaves_it_running(cluster):
-    address, folder, is_up = cluster
-    logs = folder / "session_latest" / "logs"
+    address, ray_environment = cluster
+    home = ray_environment["HOME"]
+    logs = Path(home, "session_latest", "logs")
     assert not list(logs.glob("python-core-driver-*"))
-    done = run(
-        "--engine=numpy",
-        "--num-workers=2",
-        "--num-updates=40",
-        f"--address={address}",
-        HOME=str(folder),
-    )
+    few = "--engine=numpy", "--num-workers=2", "--num-updates=40"
+    done = run(*few, f"--address={address}", HOME=home)
     assert done.returncode == 0, done.stderr
     assert table(done.stdout)["updates"] == "40"
     assert len(list(logs.glob("python-core-driver-*"))) == 1  # it was there
-    assert is_up()
-
-
-@pytest.mark.parametrize(
-    ("number", "error"),
-    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)],
-)
-def test_a_signal_in_a_finalizer_is_heard_after_it(number, error):
-    """Python swallows what is raised in one."""
-
-    class Told:
-        def __del__(self):
-            signal.raise_signal(number)
-
-    with ending.answers_kept(), pytest.raises(error):
-        Told()
-        time.sleep(SECONDS)
-
-
-def test_sigint_is_as_it_was_after_an_interrupt(monkeypatch, capsys):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(parameter_server, "train", interrupt)
-    before = list(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM)))
-    assert parameter_server.main([]) == 130
-    assert list(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM))) == before
-    assert capsys.readouterr().out == "Stopped before the first update.\n"
-
-
-def test_a_name_that_is_not_utf_8_is_refused_in_a_sentence(monkeypatch, capsys):
-    """So arrives a folder's ü where LC_ALL=C and PYTHONUTF8=0."""
-    monkeypatch.setattr(parameter_server, "train", lambda *_: "\udcc3".encode())
-    assert parameter_server.main([]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert "set PYTHONUTF8=1" in line
-
-
-def trained(settings, run):
-    """Fill a run as training does."""
-    softmax, digits = model.load("softmax", "numpy"), data.load()
-    run.add(report(40, softmax.initial_weights(), 0, 1), softmax, digits[2:])
-
-
-@pytest.mark.parametrize("fault", ["full", "locked", "drawn"])
-def test_what_fails_after_training_costs_no_result(
-    monkeypatch, capsys, tmp_path, fault
-):
-    """The table comes first, then a sentence, then the status."""
-    picture = tmp_path / "run.png"
-
-    def fail(*_, **__):
-        picture.with_stem(".run-part").write_bytes(b"a part")
-        raise {
-            "full": OSError(28, "No space left"),
-            "locked": PermissionError("no"),
-        }.get(fault, RuntimeError("no font"))
-
-    monkeypatch.setattr(parameter_server, "train", trained)
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-    assert parameter_server.main([f"--plot={picture}"]) == 1
-    output = capsys.readouterr()
-    assert table(output.out)["updates"] == "40" and not any(tmp_path.iterdir())
-    [line] = output.err.splitlines()
-    assert line.startswith("parameter_server: --plot: ")
-
-
-def test_what_can_be_known_is_refused_at_the_start(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(session, "start", lambda *_: pytest.fail("it began"))
-
-    def refused(reason, *arguments):
-        assert parameter_server.main(list(arguments)) == 2
-        output = capsys.readouterr()
-        assert output.out == "" and output.err.startswith(f"parameter_server: {reason}")
-        assert output.err.count("\n") == 1
-
-    more = "360 is more than a worker has: 359 images"
-    refused(f"--batch-size: {more}", "--batch-size=360")
-    refused(f"--batch-size: {more[:23]}", "--batch-size=360", "--num-workers=5")
-    picture = f"--plot={tmp_path / 'run.svg'}"
-    with monkeypatch.context() as patch:
-        patch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: 1 / 0)
-        refused("--plot: ", picture)
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb"))
-    refused("--plot: ", picture)
-    assert not list(tmp_path.iterdir())
+    check = subprocess.run(
+        [*RAY, "health-check", f"--address={address}"],
+        env=ray_environment | {"RAY_AUTH_MODE": "token"},  # it does not look
+        **TEXT,
+    )
+    assert check.returncode == 0, check.stderr

@@ -268,7 +268,6 @@ OTHER, NONE = "what listens at {} does not answer", "no Ray cluster answers at {
         (listening, lambda peer: None, OTHER, "127.0.0.1"),  # it stays silent
         (listening, socket.socket.close, OTHER, "127.0.0.1"),
         (listening, lambda peer: peer.sendall(b"HTTP/1.0 400\r\n"), OTHER, "127.0.0.1"),
-        (listening, lambda peer: peer.sendall(b"SSH-2.0-Open"), OTHER, "127.0.0.1"),
     ],
 )
 def test_what_is_no_ray_is_given_up_within_10_seconds(

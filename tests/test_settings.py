@@ -100,8 +100,6 @@ def test_every_option_takes_the_ends_of_its_range():
     [
         ("--num-updates=5 --target-accuracy=0.9", "not allowed with"),
         ("--lead=2", "belongs to --consistency ssp"),
-        ("--lead=2 --consistency=backup", "belongs to --consistency ssp"),
-        ("--backup-workers=1", "belongs to --consistency backup"),
         ("--backup-workers=1 --consistency=ssp", "belongs to --consistency backup"),
         ("--num-servers=2 --consistency=backup", "might leave out another worker"),
         ("--fast --num-servers=2", "leave --num-servers out"),
@@ -115,11 +113,10 @@ def test_every_option_takes_the_ends_of_its_range():
         ("--save=run.npy", "run.npy must end in .npz"),
         ("--json=run.txt", "run.txt must end in .json"),
         ("--compare=a.json", "it needs --plot"),
-        ("--num-workers=0", "must be a whole number from 1 to 64, not 0"),
+        ("--resume", "say where the checkpoints are"),
         ("--num-workers=x", "must be a whole number from 1 to 64, not x"),
         ("--max-updates=0", "must be a whole number of 1 or more, not 0"),
         ("--num-steps=3", "--num-steps"),
-        ("--num-workers=4 --num-steps=5", "--num-steps"),
         ("4", "4"),
     ],
 )

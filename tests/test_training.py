@@ -1,7 +1,6 @@
 """Tests of training on Ray by teams, against replays and plain loops."""
 
 import dataclasses
-import os
 import signal
 import threading
 import time
@@ -308,16 +307,16 @@ def test_who_waits_longer_than_patience_is_told_so(start):
     def lose_patience(team, updates):
         while team.ask(team.servers[0].report.remote())[0].version < updates:
             time.sleep(0.1)
-        team.settings = dataclasses.replace(team.settings, patience=3)
+        team.settings = dataclasses.replace(team.settings, patience=1)
         return team
 
     fails(
         lose_patience(start(rule=never()), 0),
-        "the workers were not ready after 3 s: free some memory",
+        "the workers were not ready after 1 s: free some memory",
     )
     slow = [np.where(np.arange(100) < 3, 0, 1000)] * WORKERS
     stuck = lose_patience(start(delays=slow), 12)
-    fails(stuck, "nothing has moved for 3 s after 12 updates: try again")
+    fails(stuck, "nothing has moved for 1 s after 12 updates: try again")
 
 
 def test_an_error_in_the_server_reaches_the_driver(start):
@@ -333,14 +332,6 @@ def test_an_error_in_the_server_reaches_the_driver(start):
     for way in WAYS.values():
         words = "the third push|the server has gone"
         fails(start(rule=Failing(), num_updates=100, **way), words)
-
-
-def test_a_killed_worker_ends_training_in_one_sentence(start):
-    @ray.remote(max_retries=0)
-    def short_lived(ps, worker, shard, settings):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    fails(start(task=short_lived), "^worker . failed: ")
 
 
 def test_a_rule_for_the_simulator_and_an_optimizer_of_whole_arrays_are_refused(
