@@ -300,8 +300,8 @@ class Team:
                     self.take_off_finished(max(pause, 4 * took))
                     asked = time.monotonic()
                     report = self.report()
-                    # Over a slow link, long; at first servers have to start.
-                    took = time.monotonic() - asked if report.version else 0
+                    # Long over a slow link; also where servers had to start, once.
+                    took = time.monotonic() - asked if report.log else 0
                     self.let_go_of_late(report)
                 except ServerLost as error:
                     last, moved = self.recover(error), time.time()
