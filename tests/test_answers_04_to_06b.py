@@ -60,7 +60,7 @@ REFUSED = {
         ("np.split(weight.reshape(-1), num_servers)", "remainder: array_split"),
     ],
     "put_back": [
-        ("parts", "of numbers, not a list"),
+        ("(shape)", "(shape).tolist()", "of numbers, not a list"),
         (".reshape(shape)", ".astype(str)", "of numbers, not a ndarray"),
         (".reshape(shape)", ".reshape(shape[0], -1)", "the shape of entry"),
         (WHOLE, f"np.sort({WHOLE})", "entry 'array'"),
@@ -78,6 +78,7 @@ REFUSED = {
     ],
     "top_k": [
         (SENT, "return indices, values", "return three rows of numbers"),
+        (SENT, "return indices, values, [new_error]", "return three rows of numbers"),
         (SENT, "return values, indices, new_error", "values there?"),
         (SENT, "return np.isin(range(len(total)), indices), values, total", "mask"),
         (SENT, "return indices, values, new_error[:-1]", "one number for each"),

@@ -11,6 +11,7 @@ SUMS, FIRST = "return unique, sums", "min(after or points)"
 REFUSED = {
     "add_up": [
         (SUMS, "return sums, unique", "rows are a list of"),
+        (SUMS, "return unique[:, None], sums", "rows are a list of"),
         (SUMS, "return unique, sums, where", "two things"),
         (SUMS, "return unique, 'sums'", "return arrays of numbers"),
         (SUMS, "return rows, sums[where]", "each row may stand there only once"),

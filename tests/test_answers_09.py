@@ -10,7 +10,10 @@ from ps_helpers.checks import thousand_workers as checks
 
 BORDER = "hops * hop * bandwidth / copies"
 REFUSED = {
-    "best_backup": [("n - 1 - b]", "n - b]", "a row a round and a column a worker")],
+    "best_backup": [
+        ("n - 1 - b]", "n - b]", "a row a round and a column a worker"),
+        ("range(n)", "range(1, n + 1)", "best_backup("),
+    ],
     "border": [
         ("2 * (n - 1) / n", "2", "border("),
         (BORDER, f"round({BORDER})", "border("),
