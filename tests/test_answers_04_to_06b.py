@@ -31,6 +31,7 @@ REFUSED = {
         ("update / staleness", "divide each"),
         ("np.array(update) / 2", "divide each"),
         (SCALED, "1 / staleness * part", "you divided by 0"),
+        (SCALED, "part * np.exp(-staleness)", "not [0.8"),
         (SCALED, f"str({SCALED})", "in yours is one str"),
         (SCALED, f"({SCALED}).ravel()", "the shape of entry 0"),
         (SCALED, f"({SCALED}).astype(np.float16)", "entry 0"),
@@ -50,6 +51,7 @@ REFUSED = {
         ("return server_of", "return loads", "return a dictionary"),
         ("return server_of", "return {**server_of, 'all': 0}", "its keys are"),
         ("return server_of", "return dict.fromkeys(server_of, 1.0)", "is a float"),
+        ("return server_of", "return {key: [0] for key in sizes}", "is a list"),
         ("[0] * num_servers", "[0] * 3", "balance("),
     ],
     "cut": [
