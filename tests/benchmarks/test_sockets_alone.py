@@ -37,7 +37,7 @@ def workers(stop_ray_at_the_end):
 
 
 @pytest.mark.parametrize(
-    "size, times", zip(patterns.SIZES[:3], (4, 2, 1.2), strict=True)
+    "size, times", list(zip(patterns.SIZES[:3], (4, 2, 1.2), strict=True))
 )
 def test_sockets_alone_beat_the_documentation(workers, size, times):
     case = patterns.prepare(workers, size)

@@ -88,10 +88,10 @@ def test_a_job_trains_and_says_how_well(head):
     assert float(accuracy) > 0.8
 
 
-def test_what_the_script_refuses_the_job_says(head):
+def test_a_job_says_what_the_script_refuses(head):
     done = submit(*head, options=" 2")
     assert done.returncode != 0
-    assert "on one node --fast needs one server" in done.stdout
+    assert "8 workers need 8 CPUs and the cluster has 3: start fewer" in done.stdout
     assert "Traceback" not in done.stdout
 
 
