@@ -110,9 +110,10 @@ grade-test: build/classroom/installed  ## hand out, submit and grade the noteboo
 browser-test: build/classroom/installed  ## run the notebooks in a real browser
 	$(CLASSROOM_TEST) tests/classroom/test_browser.py $(ARGS)
 
-# A head that takes jobs needs more than the notebooks; the rest it takes from .venv.
+# A head that takes jobs needs more than the notebooks do; the rest it takes from .venv,
+# whose Python it has.
 build/jobs/installed: tests/classroom/jobs.txt .venv/installed
-	test -e $@ || $(PYTHON) -m venv --clear build/jobs
+	test -e $@ && test "$$(build/jobs/bin/python -V)" = "$$($(PY) -V)" || $(PY) -m venv --clear build/jobs
 	rm -f $@
 	echo "import site; site.addsitedir('$$(echo $(CURDIR)/.venv/lib/python*/site-packages)')" \
 	    > $$(echo build/jobs/lib/python*/site-packages)/venv.pth

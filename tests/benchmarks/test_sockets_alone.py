@@ -3,7 +3,7 @@
     make bench ARGS="-k sockets_alone"   # one machine, four workers
 
 What several nodes speak to each other is spoken on one: whole arrays through the
-system. At 23 MB that costs more than half of a gradient, in copies alone.
+kernel, which copies them twice each way. The bounds leave room for a busy machine.
 """
 
 import functools
