@@ -300,7 +300,7 @@ class Team:
                     self.take_off_finished(max(pause, 4 * took))
                     asked = time.monotonic()
                     report = self.report()
-                    # Long over a slow link; also where servers had to start, once.
+                    # Long over a slow link. No log: servers had to start first.
                     took = time.monotonic() - asked if report.log else 0
                     self.let_go_of_late(report)
                 except ServerLost as error:
