@@ -121,7 +121,7 @@ build/jobs/installed: tests/classroom/jobs.txt .venv/installed
 	touch $@
 
 jobs-test: build/jobs/installed  ## submit a job to a head that asks for a token
-	build/jobs/bin/python -m pytest -p no:cacheprovider tests/classroom/test_jobs.py $(ARGS)
+	PYTHONPATH=tests build/jobs/bin/python -m pytest -p no:cacheprovider tests/classroom/test_jobs.py $(ARGS)
 
 memory: .venv/installed  ## measure the notebooks in 2 GB; fills in README's table
 	$(PY) tests/classroom/memory.py $(ARGS)

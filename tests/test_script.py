@@ -4,20 +4,17 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import shlex
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from heads import RAY, SECONDS, running_head
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -29,10 +26,8 @@ from ps_helpers.team import TrainingError
 from ps_helpers.training import Run
 
 SCRIPT = [sys.executable, "-m", "ps_helpers.parameter_server"]
-RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 LONG = "--engine=numpy", "--num-workers=2", "--num-updates=999999"
 ROUNDS = "--engine=numpy", "--num-workers=2", "--num-updates=200", "--consistency=sync"
-SECONDS = 300  # after which a process is said to hang, on a busy machine too
 TEXT = {"capture_output": True, "text": True, "timeout": SECONDS}
 
 
@@ -81,12 +76,6 @@ def staleness(rows):
     ).groups()
     assert float(mean) <= int(most)
     return float(mean), int(most)
-
-
-def unused_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 # Training
@@ -476,45 +465,9 @@ def test_what_reads_the_output_may_close_it_early(command):
 @pytest.fixture
 def cluster():
     """Start a second Ray of four CPUs; yield its address and its environment."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # short: Ray's sockets are in it
-    # As a user starts it who has used Ray before, which left a token in the home: then
-    # `ray start` lets in by it alone.
-    (folder / ".ray").mkdir()
-    (folder / ".ray" / "auth_token").write_text(secrets.token_hex(32))
-    ray_environment = environment(HOME=str(folder), RAY_USAGE_STATS_ENABLED="0")
-    address = f"127.0.0.1:{unused_port()}"
-    with (folder / "output").open("w") as output:
-        process = subprocess.Popen(
-            [
-                *RAY,
-                "start",
-                "--head",
-                "--block",  # so that ending this process ends this Ray alone
-                "--num-cpus=4",
-                f"--port={address.partition(':')[2]}",
-                f"--ray-client-server-port={unused_port()}",
-                f"--dashboard-agent-listen-port={unused_port()}",
-                "--include-dashboard=false",
-                f"--temp-dir={folder}",
-                f"--object-store-memory={session.OBJECT_STORE_BYTES}",
-            ],
-            env=ray_environment,
-            stdout=output,
-            stderr=output,
-        )
-
-    try:
-        # A node may join seconds after the cluster begins to answer.
-        deadline, said = time.monotonic() + SECONDS, ""
-        while "Ray runtime started" not in said:
-            assert process.poll() is None and time.monotonic() < deadline, said
-            time.sleep(0.2)
-            said = (folder / "output").read_text()
-        yield address, ray_environment
-    finally:
-        process.terminate()
-        process.wait(SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
+    alone = "--num-cpus=4", "--include-dashboard=false"
+    with running_head(environment(), *alone) as (ports, ray_environment):
+        yield f"127.0.0.1:{ports['port']}", ray_environment
 
 
 def test_an_address_trains_on_that_cluster_and_leaves_it_running(cluster):

@@ -3,66 +3,27 @@
 It runs in build/jobs: a head that takes jobs needs more than the notebooks do.
 """
 
-import contextlib
 import os
 import re
 import secrets
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from heads import RAY, SECONDS, running_head
 
 ROOT = Path(__file__).parent.parent.parent
-RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 README = (ROOT / "notebooks" / "cluster" / "README.md").read_text()
-SECONDS = 300  # more than any of these takes
 
 
 @pytest.fixture(scope="module")
 def head():
     """Start a Ray that takes jobs by a token; yield its address and environment."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # short: Ray's sockets are in it
-    with contextlib.ExitStack() as sockets:
-        ports = [bound(sockets) for _ in range(4)]
-    names = ("port", "dashboard-port", "dashboard-agent-listen-port")
-    options = [f"--{n}={p}" for n, p in zip(names, ports, strict=False)]
-    environment = os.environ | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "HOME": str(folder),
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-    start = [*RAY, "start", "--head", "--block", "--num-cpus=3", f"--temp-dir={folder}"]
-    start += [*options, f"--ray-client-server-port={ports[3]}"]
-    with (folder / "output").open("w") as output:
-        process = subprocess.Popen(start, env=environment, stdout=output, stderr=output)
-    try:
-        wait_for("Ray runtime started", folder / "output", process)
-        yield f"http://127.0.0.1:{ports[1]}", environment
-    finally:
-        process.terminate()
-        process.wait(SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def bound(sockets):
-    """Return a port that is free; it is held until all that are asked for are found."""
-    held = sockets.enter_context(socket.socket())
-    held.bind(("127.0.0.1", 0))
-    return held.getsockname()[1]
-
-
-def wait_for(words, path, process):
-    deadline = time.monotonic() + SECONDS
-    while words not in path.read_text():
-        assert process.poll() is None and time.monotonic() < deadline, path.read_text()
-        time.sleep(0.2)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    asks = os.environ | {"PATH": path, "RAY_AUTH_MODE": "token"}
+    with running_head(asks, "--num-cpus=3") as (ports, environment):
+        yield f"http://127.0.0.1:{ports['dashboard-port']}", environment
 
 
 def submit(address, environment, options=" 1 --num-workers 2 --num-updates 200"):
