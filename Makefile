@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # JupyterLab refuses to start as root, the user of most containers, unless told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab train test weekly bench soak notebooks pins student-zip slides wheels classroom words site site-test grade-test browser-test jobs-test memory
+.PHONY: help lab train test weekly bench soak notebooks pins student-zip slides wheels classroom site site-test grade-test browser-test jobs-test memory
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile
@@ -93,10 +93,7 @@ build/classroom/installed: tests/classroom/requirements.txt .venv/installed
 	$(CLASSROOM) -m pip install --disable-pip-version-check --quiet -r $<
 	touch $@
 
-classroom: words site-test grade-test browser-test  ## these four, in about 20 minutes
-
-words: build/classroom/installed  ## check spelling and links
-	$(CLASSROOM_TEST) tests/classroom/test_words.py $(ARGS)
+classroom: site-test grade-test browser-test  ## these three, in about 20 minutes
 
 site: build/classroom/installed  ## render the series to build/site
 	$(CLASSROOM) site/build.py

@@ -16,7 +16,7 @@ import pytest
 from markdown_it import MarkdownIt
 from nbformat import v4
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parent.parent
 GONE = {404, 410}  # other errors, such as 403 or 429, say nothing about the page
 PROBE = "https://github.com"
 HEADERS = {"User-Agent": "Mozilla/5.0 (a test of links)"}
@@ -156,6 +156,7 @@ def status(url):
         return None
 
 
+@pytest.mark.weekly
 def test_addresses_elsewhere_answer():
     texts = [text_of(path, "markdown") for path in LINKED]
     addresses = {target for text in texts for target in targets(text)}
