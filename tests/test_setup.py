@@ -224,7 +224,7 @@ def test_the_weekly_run_tries_other_inputs_and_both_variants():
     [line] = re.findall(r"^weekly:.*\n\t(.+)", (ROOT / "Makefile").read_text(), re.M)
     assert '--hypothesis-profile=weekly -m "" tests notebooks ' in line
     folders = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
-    assert folders == ["tests", "notebooks/teacher"]
+    assert folders == ["tests", "notebooks/teacher", "notebooks/template/teacher"]
 
 
 @pytest.mark.parametrize(
