@@ -32,12 +32,15 @@ def parse(*arguments):
     return Settings.parse("Train.", arguments)
 
 
-def with_its_rule(f):
-    """Return the option that another belongs to, if it does."""
-    if f.name == "outer_rate":
-        return {"local_steps": 2}
-    only = f.metadata.get("only")
-    return {"consistency": only[0]} if only else {}
+def with_its_rule(f, value):
+    """Return settings with an option, and with the one that it belongs to, if any."""
+    only, local = f.metadata.get("only"), {"outer_rate": {"local_steps": 2}}
+    rule = {"consistency": only[0]} if only else local.get(f.name, {})
+    return rule | {f.name: value}
+
+
+def arguments_of(chosen):
+    return [f"{flag(BY_NAME[name])}={value}" for name, value in chosen.items()]
 
 
 def out_of_range():
@@ -70,14 +73,13 @@ def refusal(capsys, *arguments):
 def test_every_option_refuses_what_is_out_of_its_range(capsys):
     tried = set()
     for f, value in out_of_range():
-        rule = with_its_rule(f)
-        its = [f"{flag(BY_NAME[name])}={chosen}" for name, chosen in rule.items()]
-        line = refusal(capsys, *its, f"{flag(f)}={value}")
+        chosen = with_its_rule(f, value)
+        line = refusal(capsys, *arguments_of(chosen))
         assert flag(f) in line and str(value) in line, line
         if not isinstance(value, str) and value == value and value not in (0.5, 1.5):
             words = f"^{flag(f)}: must be .*, not {re.escape(str(value))}$"
             with pytest.raises(ValueError, match=words):
-                Settings(**{f.name: value} | rule)
+                Settings(**chosen)
         tried.add(f.name)
     # --fast, --resume, --address, files and folders have no range.
     assert len(tried) == len(BY_NAME) - 9
@@ -87,12 +89,10 @@ def test_every_option_takes_the_ends_of_its_range():
     for f in options():
         for value in (f.metadata["low"], f.metadata["high"]):
             if value not in (None, math.inf):
-                settings = Settings(**{f.name: value} | with_its_rule(f))
+                chosen = with_its_rule(f, value)
+                settings = Settings(**chosen)
                 assert getattr(settings, f.name) == value
-                argument = f"{flag(f)}={value}"
-                its = with_its_rule(f).items()
-                rule = [f"{flag(BY_NAME[name])}={chosen}" for name, chosen in its]
-                assert parse(argument, *rule) == settings
+                assert parse(*arguments_of(chosen)) == settings
 
 
 @pytest.mark.parametrize(
@@ -174,29 +174,14 @@ def test_settings_cannot_be_changed_and_are_copied_with_a_change():
     assert (changed.seed, changed.lead) == (3, 3)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "lead", "backup_workers"),
-    [
-        ("", 0, 0),
-        ("--consistency=sync", 0, 0),
-        ("--consistency=ssp", 3, 0),
-        ("--consistency=ssp --lead=0", 0, 0),
-        ("--consistency=backup", 0, 1),
-        ("--consistency=backup --backup-workers=2", 0, 2),
-    ],
-)
-def test_a_rules_own_option_has_a_default(arguments, lead, backup_workers):
-    settings = parse(*arguments.split())
-    assert settings.lead == lead
-    assert settings.backup_workers == backup_workers
-    assert settings.team == 4 + backup_workers
-
-
 def test_names_stand_for_rules_and_optimizers():
     made = {name: Settings(consistency=name).rule() for name in RULES}
     kinds = Asynchronous, Synchronous, StaleSynchronous, Synchronous
     assert tuple(type(rule) for rule in made.values()) == kinds
     assert made["sync"].needed == made["backup"].needed == 4 and made["ssp"].bound == 3
+    teams = {name: Settings(consistency=name).team for name in RULES}
+    assert teams == {"async": 4, "sync": 4, "ssp": 4, "backup": 5}
+    assert Settings().lead == 0
     kinds = [type(Settings(optimizer=name).make_optimizer()) for name in OPTIMIZERS]
     assert kinds == [type(None), Momentum, Adam]
     settings = Settings(optimizer="adam"), Settings(learning_rate=0.5), Settings()
