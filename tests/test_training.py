@@ -12,11 +12,10 @@ import ray
 
 from ps_helpers.lab import data, model
 from ps_helpers.parameter_server import worker_task
-from ps_helpers.rules import Asynchronous, Rule
+from ps_helpers.rules import Rule
 from ps_helpers.settings import Settings
-from ps_helpers.simulator import CachedStaleSynchronous, replay
+from ps_helpers.simulator import CachedStaleSynchronous, begin_at_once, judge, replay
 from ps_helpers.team import Team, TrainingError
-from ps_helpers.training import Run
 
 SEED, BATCH, WORKERS = 5, 16, 4
 MLP = model.load("mlp", "numpy")
@@ -112,7 +111,10 @@ def assert_close(weights, expected, within=1e-6):
 @each_way
 @each_rule
 def test_a_run_is_what_its_record_says(live, shards, digits, name, way):
-    """Replayed it reaches the same weights, in one environment to the last bit."""
+    """Judged again, push by push, it goes on alike and reaches the same weights.
+
+    So its rule's promises, see test_rules, are kept by the run.
+    """
     run = live(name, way)
     assert run.version == run.settings.num_updates
     assert set(order := [push.worker for push in run.log]) == set(range(WORKERS))
@@ -121,6 +123,13 @@ def test_a_run_is_what_its_record_says(live, shards, digits, name, way):
         batch = data.draw_batch(shards[worker], BATCH, [SEED, worker, step])
         return [-run.settings.rate * part for part in MLP.gradient(weights, *batch)]
 
+    server = judge(run.rule)
+    for worker in range(WORKERS):
+        begin_at_once(server, worker)
+    for worker, step, _, times, arrived, *_ in run.log:
+        server.push(worker, step, [], times, arrived)
+    assert list(server.ledger.log) == run.log
+    assert any(push.dropped for push in run.log) == (name == "backup")
     *_, last = replay(order, run.rule, list(WEIGHTS.values()), compute_update)
     assert_close(run.weights, last)
     assert MLP.accuracy(run.weights, *digits[2:]) > 0.5  # by chance 0.1
@@ -142,11 +151,7 @@ def test_nobody_begins_or_pushes_before_it_is_let_go(live, name, way):
         let_go |= dict.fromkeys(push.go, push.arrived)
 
 
-# What each rule promises
-
-
-def test_asynchronous_workers_never_wait(live):
-    assert all(push.go == (push.worker,) for push in live("async").log)
+# What rules are known to learn
 
 
 @pytest.mark.parametrize("way", SEVERAL)
@@ -154,22 +159,6 @@ def test_synchronous_training_is_training_with_large_batches(live, shards, way):
     run = live("sync", way)
     expected = large_batches(shards, run.settings.num_updates)
     assert_close(run.weights, expected, within=1e-5)
-    everyone = tuple(range(WORKERS))
-    for i in range(0, len(run.log), WORKERS):
-        pushes = run.log[i : i + WORKERS]
-        assert {(p.step, p.staleness) for p in pushes} == {(i // WORKERS, 0)}
-        assert sorted(p.worker for p in pushes) == list(everyone)
-        assert [p.go for p in pushes] == [(), (), (), everyone]
-
-
-@pytest.mark.parametrize(("name", "bound"), [("ssp", 2), ("ssp, bound 0", 0)])
-def test_nobody_goes_on_who_is_further_ahead_than_the_bound(live, name, bound):
-    steps = Counter(dict.fromkeys(range(WORKERS), 0))
-    for push in live(name).log:
-        steps[push.worker] += 1
-        for worker in push.go:
-            assert steps[worker] <= min(steps.values()) + bound
-        assert push.staleness <= (WORKERS - 1) * (2 * bound + 1)
 
 
 def test_bound_0_with_quarters_of_the_updates_learns_what_rounds_learn(live):
@@ -177,21 +166,12 @@ def test_bound_0_with_quarters_of_the_updates_learns_what_rounds_learn(live):
     assert_close(live("ssp, bound 0").weights, live("sync").weights)
 
 
-def test_with_a_backup_worker_three_pushes_make_an_update_and_late_ones_none(live):
-    run = live("backup")
-    dropped = [push for push in run.log if push.dropped]
-    assert len(run.log) - len(dropped) == 3 * run.version
-    assert dropped and all(push.staleness > 0 for push in dropped)
-    assert all(push.go == (push.worker,) for push in dropped)
-
-
-@pytest.mark.parametrize("name", ["async", "ssp"])
-def test_several_servers_end_with_the_same_pushes(live, name):
+def test_several_servers_end_with_the_same_pushes(live):
     """Each has its own order; none has half an update that another lacks."""
-    run = live(name, "three servers")
+    run = live("async", "three servers")
     found = [sorted(push[:2] for push in report.log) for report in run.team]
     assert found[0] == found[1] == found[2]
-    assert len(found[0]) == run.version == RULES[name]["num_updates"]
+    assert len(found[0]) == run.version == RULES["async"]["num_updates"]
 
 
 # Local steps
@@ -205,11 +185,9 @@ def after_steps(weights, shard, worker, steps):
     return weights
 
 
-@pytest.mark.parametrize("way", SEVERAL)
-def test_rounds_of_local_steps_take_the_mean_of_what_workers_reach(start, shards, way):
+def test_rounds_of_local_steps_take_the_mean_of_what_workers_reach(start, shards):
     """Stich, Local SGD converges fast and communicates little (2019)."""
-    chosen = {"consistency": "sync", "num_updates": 2, "local_steps": 4}
-    *_, last = start(**chosen, **SEVERAL[way]).reports()
+    *_, last = start(consistency="sync", num_updates=2, local_steps=4).reports()
     weights = list(WEIGHTS.values())
     for begin in (0, 4):
         steps = range(begin, begin + 4)
@@ -218,20 +196,7 @@ def test_rounds_of_local_steps_take_the_mean_of_what_workers_reach(start, shards
     assert_close(last.weights, weights, within=1e-5)
 
 
-# Looking on, and stopping
-
-
-def test_a_run_is_looked_at_while_it_grows_and_stopped(start, digits):
-    """What was under way when it stopped still counts."""
-    run, team = Run(), start(delays=[[0.02]] * WORKERS, num_updates=10**6)
-    for report in team.reports(0.2):
-        run.add(report, MLP, digits[2:])
-        if len(run.points) == 3:
-            team.stop()
-    seen = [point["updates"] for point in run.points]
-    assert seen == sorted(seen) and len(seen) >= 3 and seen[0] > 0
-    assert run.updates == run.pushes.total() == len(run.log)
-    assert {name for name, *_ in team.recorded_calls()["server"]} >= {"push", "pull"}
+# Stopping
 
 
 def never():
@@ -244,9 +209,8 @@ def never():
     return Never()
 
 
-@pytest.mark.parametrize("rule", [Asynchronous(), never()])
-def test_an_interrupted_run_gives_its_places_back(start, rule):
-    team = start(rule=rule, num_updates=10**6)
+def test_an_interrupted_run_gives_its_places_back(start):
+    team = start(rule=never())
     interrupt = threading.Timer(2, signal.raise_signal, [signal.SIGINT])
     interrupt.start()
     with pytest.raises(KeyboardInterrupt):
@@ -257,37 +221,23 @@ def test_an_interrupted_run_gives_its_places_back(start, rule):
         time.sleep(0.1)
 
 
-def test_one_that_is_counted_out_goes_home_and_the_others_end_the_run(start):
-    for way in WAYS.values():
-        team = start(consistency="sync", num_updates=200, **way)
-        reports = team.reports(0.05)
-        log = next(reports).log
-        team.shrink([1])
-        for report in reports:
-            log += report.log
-        steps = Counter(push.worker for push in log)
-        assert report.version == 200 and steps[1] < 200 == steps[0] == steps[3]
-
-
 # Failures
 
 
-def fails(team, words, patience=60):
-    """Assert that training ends in one sentence with these words."""
+def fails(reports, words):
+    """Assert that training ends within a minute, in one sentence with these words."""
     began = time.monotonic()
     with pytest.raises(TrainingError, match=words) as failure:
-        for _ in team.reports(0.2):
-            pass
+        list(reports)
     assert "\n" not in str(failure.value)
-    assert time.monotonic() < began + patience
+    assert time.monotonic() < began + 60
 
 
-@each_way
-def test_a_worker_that_fails_says_so_instead_of_hanging(start, shards, way):
+def test_a_worker_that_fails_says_so_instead_of_hanging(start, shards):
     x, y = shards[1]
     shards = [shards[0], (x, y + 1000)]  # there are ten digits
-    team = start(shards, consistency="sync", num_updates=20, **WAYS[way])
-    fails(team, "^worker 1 failed: ")
+    team = start(shards, consistency="sync", num_updates=20)
+    fails(team.reports(), "^worker 1 failed: ")
 
 
 @each_way
@@ -296,9 +246,7 @@ def test_a_server_that_dies_ends_training(start, way):
     reports = team.reports(0.1)
     next(reports)
     ray.kill(team.servers[0])
-    with pytest.raises(TrainingError, match="^(the server|worker .) failed: ") as ended:
-        list(reports)
-    assert "\n" not in str(ended.value)
+    fails(reports, "^(the server|worker .) failed: ")
 
 
 def test_who_waits_longer_than_patience_is_told_so(start):
@@ -311,27 +259,12 @@ def test_who_waits_longer_than_patience_is_told_so(start):
         return team
 
     fails(
-        lose_patience(start(rule=never()), 0),
+        lose_patience(start(rule=never()), 0).reports(),
         "the workers were not ready after 1 s: free some memory",
     )
     slow = [np.where(np.arange(100) < 3, 0, 1000)] * WORKERS
     stuck = lose_patience(start(delays=slow), 12)
-    fails(stuck, "nothing has moved for 1 s after 12 updates: try again")
-
-
-def test_an_error_in_the_server_reaches_the_driver(start):
-    class Failing(Rule):  # defined here, for Ray's processes cannot import a test
-        pushes = 0
-
-        def push(self, worker, staleness):
-            self.pushes += 1
-            if self.pushes == 3:
-                raise ArithmeticError("the third push")
-            return [worker], [worker]
-
-    for way in WAYS.values():
-        words = "the third push|the server has gone"
-        fails(start(rule=Failing(), num_updates=100, **way), words)
+    fails(stuck.reports(), "nothing has moved for 1 s after 12 updates: try again")
 
 
 def test_a_rule_for_the_simulator_and_an_optimizer_of_whole_arrays_are_refused(
