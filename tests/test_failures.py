@@ -4,18 +4,14 @@ Most runs count steps in the weights themselves, see `kills`.
 """
 
 import contextlib
-import dataclasses
 import os
 import re
 import signal
-import sys
 import time
-import types
 from collections import Counter
 
 import kills
 import numpy as np
-import psutil
 import pytest
 import ray
 from kills import TRAPS, WAYS, WEIGHTS, WORKERS
@@ -23,7 +19,6 @@ from test_script import weekly
 
 from ps_helpers import checkpoint
 from ps_helpers.endpoint import connect
-from ps_helpers.lab import data, model
 from ps_helpers.parameter_server import worker_task
 from ps_helpers.rules import Asynchronous
 from ps_helpers.settings import Settings
@@ -73,7 +68,7 @@ def test_nothing_is_lost_or_counts_twice_whoever_is_killed(
     assert text.count("the server failed") >= len(victims) - victims.count("worker")
     assert [what for what, _ in recovered] == victims
     left = {path.suffix for path in (tmp_path / "saved").iterdir()}
-    assert left == {".npz"}
+    assert left == {".npz"} and "damaged" not in text
 
 
 def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
@@ -107,44 +102,6 @@ def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
     kills.assert_each_once(team, report)
     reports = team.ask(*(ps.report.remote() for ps in team.servers))
     assert [r.version for r in reports] == [100] * 3
-
-
-def pids_of(name):
-    """Return the processes of Ray that do something of this name now."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if process.cmdline()[:1] == [f"ray::{name}"]:
-                found.append(process.pid)
-    return found
-
-
-@pytest.mark.parametrize(
-    "way", ["shared memory", *map(weekly, ("messages", "three servers"))]
-)
-def test_rounds_reach_the_same_weights_bit_for_bit_as_if_nobody_had_died(
-    way, digits, end, tmp_path
-):
-    mlp = model.load("mlp", "numpy")
-    weights = dict(zip(mlp.keys, mlp.initial_weights(), strict=True))
-    more = weights, data.shards(*digits[:2], WORKERS), worker_task
-    own = {"engine": "numpy", "consistency": "sync", "optimizer": "adam"}
-    settings = Settings(**own, num_updates=150, delays=[[0.01]] * WORKERS)
-    *_, undisturbed = Team(settings, *more).reports()
-    saving = {"checkpoint": tmp_path / "saved", "checkpoint_every": 10}
-    team = end(Team(dataclasses.replace(settings, **saving, **WAYS[way]), *more))
-    rng, victims, passed = np.random.default_rng(3), ["worker", "server"], 0
-    for report in team.reports(0.1):
-        if victims and report.version > passed + 25:
-            if victims.pop(0) == "worker" and way != "three servers":
-                os.kill(rng.choice(pids_of("worker_task")), signal.SIGKILL)
-            else:
-                server = team.servers[rng.integers(len(team.servers))]
-                os.kill(kills.server_pid(server), signal.SIGKILL)
-            passed = report.version
-    assert not victims and len(team.events) >= 2
-    for weight, expected in zip(report.weights, undisturbed.weights, strict=True):
-        np.testing.assert_array_equal(weight, expected)
 
 
 # Who is counted out, and who comes
@@ -234,17 +191,18 @@ def test_who_dies_again_and_again_ends_the_run_in_one_sentence(end, tmp_path):
     assert out == "worker 0 has died and is counted out."
 
 
-HERE_ONLY = """
-class Gate:
+class GateOfAModule:
+    """It is sent to a node by its name: there nobody can import a test."""
+
     def __init__(self, *parts):
         pass
 
     def report(self, start=0):
         pass
 
-def task(*arguments):
+
+def task_of_a_module(*arguments):
     pass
-"""
 
 
 @pytest.mark.parametrize(
@@ -265,11 +223,8 @@ def test_what_a_node_lacks_is_told_in_one_sentence(
         def report(self, start=0):
             pass
 
-    here = types.ModuleType("ps_helpers.here_only")
-    exec(HERE_ONLY, here.__dict__)
-    monkeypatch.setitem(sys.modules, here.__name__, here)
-    task = ray.remote(here.task) if lacking == "worker" else worker_task
-    if gate := {"server": here.Gate, "room": Full}.get(lacking):
+    task = ray.remote(task_of_a_module) if lacking == "worker" else worker_task
+    if gate := {"server": GateOfAModule, "room": Full}.get(lacking):
         monkeypatch.setattr("ps_helpers.team.GateActor", ray.remote(num_cpus=0)(gate))
     settings = Settings(num_workers=1, num_updates=5, engine="numpy")
     team = Team(settings, WEIGHTS, [None], task)
@@ -295,28 +250,15 @@ def test_a_server_that_dies_again_before_any_push_is_given_up(end, tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_or_warns(end, tmp_path):
-    for choice in ("stop", "warn"):
-        folder = tmp_path / choice
-        folder.mkdir()
-        own = {"checkpoint_failure": choice, "checkpoint_every": 10}
-        team = end(kills.start(folder, "messages", num_updates=300, **own))
-        saved, words = folder / "saved", "could not be saved"
-
-        def go_on(team=team, saved=saved):
-            for report in team.reports(0.05):
-                if report.version > 50 and not saved.is_file():
-                    saved.rename(saved.with_name("moved"))
-                    saved.write_text("no folder")
-            return report
-
-        if choice == "stop":
-            with pytest.raises(TrainingError, match=words):
-                go_on()
-        else:
-            assert go_on().version == 300
-            assert any(words in sentence for _, sentence in team.events)
-        [state], damage = checkpoint.newest(folder / "moved")
-        assert state["version"] >= 50 and not damage
+    (tmp_path / "saved").write_text("no folder")
+    own = {"num_updates": 60, "checkpoint_every": 10}
+    stops = end(kills.start(tmp_path, "messages", checkpoint_failure="stop", **own))
+    with pytest.raises(TrainingError, match="could not be saved"):
+        list(stops.reports())
+    goes_on = end(kills.start(tmp_path, "messages", checkpoint_failure="warn", **own))
+    *_, report = goes_on.reports()
+    assert report.version == 60
+    assert any("could not be saved" in sentence for _, sentence in goes_on.events)
 
 
 # The script
@@ -348,11 +290,6 @@ def test_resuming_another_training_is_refused_in_one_sentence(
     [
         ("empty", ["--resume"], "--resume: there is no whole checkpoint in .*/empty"),
         ("full", [], "--checkpoint: .*/full is in use: add --resume"),
-        (
-            "a/b",
-            [],
-            "--checkpoint: .*/a/b is no folder, and cannot be made one: No suc",
-        ),
         (
             "file",
             [],
