@@ -22,7 +22,8 @@ from ps_helpers.worker import work
 
 WORKERS, STEPS = 4, 8000
 PARTS = "abc"  # on each of three servers one
-WEIGHTS = {key: np.zeros((WORKERS, STEPS), np.float32) for key in PARTS}
+SHAPES = dict.fromkeys(PARTS, (WORKERS, STEPS))
+WEIGHTS = {key: np.zeros(shape, np.float32) for key, shape in SHAPES.items()}
 WAYS = {
     "messages": {},
     "shared memory": {"fast": True},
@@ -50,8 +51,7 @@ def make_task(folder, seconds=0.01):
     @ray.remote(max_retries=0)
     def counting_task(ps, worker, shard, settings):
         Path(folder, f"worker{worker}").write_text(str(os.getpid()))
-        shapes = {key: weight.shape for key, weight in WEIGHTS.items()}
-        return work(connect(ps, worker, shapes), Counting(worker, seconds))
+        return work(connect(ps, worker, SHAPES), Counting(worker, seconds))
 
     return counting_task
 

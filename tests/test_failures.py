@@ -78,7 +78,7 @@ def test_what_a_dead_worker_sent_to_one_server_alone_is_sent_to_the_others(
 
     @ray.remote(max_retries=0)
     def dying_task(ps, worker, shard, settings):
-        endpoint = connect(ps, worker, {k: w.shape for k, w in WEIGHTS.items()})
+        endpoint = connect(ps, worker, kills.SHAPES)
 
         def push(step, times):
             endpoint.endpoints[0].push(step, times)
@@ -144,8 +144,7 @@ def test_who_hangs_is_let_go_after_the_deadline_and_replaced(way, end, tmp_path)
                     time.sleep(600)
                 super().compute(pulled, into)
 
-        shapes = {key: weight.shape for key, weight in WEIGHTS.items()}
-        return work(connect(ps, worker, shapes), Hanging(worker, 0.03))
+        return work(connect(ps, worker, kills.SHAPES), Hanging(worker, 0.03))
 
     folder = str(tmp_path)
     own = {"num_workers": WORKERS, "num_updates": 10**6, "deadline": 2.0}

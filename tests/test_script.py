@@ -429,11 +429,11 @@ def test_what_reads_the_output_may_close_it_early():
 
 def test_an_address_trains_on_that_cluster_and_leaves_it_running(running_ray):
     logs = Path(session._folders[0], "r", "session_latest", "logs")
-    few = "--engine=numpy", "--num-workers=2", "--num-updates=40"
+    few = "--engine=numpy", "--num-workers=1", "--num-updates=40"
     command = [*SCRIPT, *few, f"--address={ray.get_runtime_context().gcs_address}"]
     before = len(list(logs.glob("python-core-driver-*")))
-    key = environment(RAY_AUTH_TOKEN=rays_token())
-    done = subprocess.run(command, env=key, **TEXT)
+    known = environment(RAY_AUTH_TOKEN=rays_token())
+    done = subprocess.run(command, env=known, **TEXT)
     assert done.returncode == 0, done.stderr
     assert table(done.stdout)["updates"] == "40"
     assert len(list(logs.glob("python-core-driver-*"))) == before + 1  # it was there
