@@ -1,6 +1,7 @@
 """Tests of the simulator at scale: against the small one, by hand, by other means."""
 
 import heapq
+import math
 import sys
 
 import numpy as np
@@ -13,17 +14,23 @@ from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 from ps_helpers.scale import Network, all_reduce, draw, simulate
 from ps_helpers.simulator import judge, schedule
 
-TIMES = st.integers(0, 40).map(lambda n: n / 1e3)  # ties are frequent
+MS = st.integers(0, 9)
+# The seed of the times, how many are needed, the bound, and milliseconds of a message
+# and of a push: few, so that much happens at once.
+DRAWN = st.integers(0, 99), st.integers(1, 6), st.integers(0, 3), MS, MS
 
 
-def ways(n, backup, bound):
+def ways(n, needed, bound):
     """Return each rule, and what `simulate` is told of it."""
     return {
         "asynchronous": (Asynchronous(), {}),
         "synchronous": (Synchronous(n), {"needed": n}),
-        "backup workers": (Synchronous(n - backup), {"needed": n - backup}),
+        "backup workers": (Synchronous(needed), {"needed": needed}),
         "stale-synchronous": (StaleSynchronous(n, bound), {"bound": bound}),
     }
+
+
+each_way = pytest.mark.parametrize("name", ways(2, 2, 0))
 
 
 def columns(run):
@@ -35,35 +42,21 @@ def columns_of(log):
     return [[getattr(push, name) for push in log] for name in names]
 
 
-@pytest.mark.parametrize("name", ways(2, 0, 0))
-@given(
-    st.integers(1, 7).flatmap(
-        lambda n: st.lists(
-            st.lists(TIMES, min_size=4, max_size=4), min_size=n, max_size=n
-        )
-    ),
-    st.integers(0, 6),
-    st.integers(0, 3),
-    TIMES,
-    TIMES,
-    st.integers(1, 12),
-)
+@each_way
+@given(st.integers(1, 7), *DRAWN)
 def test_it_finds_the_schedule_of_the_small_simulator(
-    name, times, backup, bound, lag, serve, num_updates
+    name, n, seed, needed, bound, lag, serve
 ):
-    n = len(times)
-    rule, told = ways(n, min(backup, n - 1), bound)[name]
-    costs = Network(latency=lag, serve=serve).costs()
-    found = simulate(np.array(times), num_updates, **told, costs=costs)
-    log = schedule(
-        rule,
-        n,
-        lambda worker, step: times[worker][step % 4],
-        num_pushes=len(found.workers),
-        push=lag,
-        serve=serve,
-        pull=lag,
-    )
+    times = np.random.default_rng(seed).integers(0, 20, (n, 4)) / 1e3
+    lag, serve = lag / 1e3, serve / 1e3
+    rule, told = ways(n, min(needed, n), bound)[name]
+    found = simulate(times, 9, **told, costs=Network(lag, serve=serve).costs())
+
+    def compute(worker, step):
+        return times[worker, step % 4]
+
+    messages = {"push": lag, "serve": serve, "pull": lag}
+    log = schedule(rule, n, compute, num_pushes=len(found.workers), **messages)
     assert columns(found) == columns_of(log)
 
 
@@ -167,32 +160,20 @@ def by_the_server(rule, stays, times, num_pushes, lag, serve):
 STAY = st.tuples(st.sampled_from([0, 0, 15, 40]), st.integers(1, 90))
 
 
-@pytest.mark.parametrize("name", ways(2, 0, 0))
-@given(
-    st.lists(STAY, max_size=5),
-    st.integers(0, 99),
-    st.integers(1, 6),
-    st.integers(0, 3),
-    st.integers(0, 9),
-    st.integers(0, 9),
-)
+@each_way
+@given(st.lists(STAY, max_size=5), *DRAWN)
 def test_who_joins_and_leaves_does_as_with_the_server_itself(
     name, some, seed, needed, bound, lag, serve
 ):
-    stays = [(0, 10**6), *((joins, joins + leaves) for joins, leaves in some)]
+    stays = [(0, math.inf), *((joins, joins + leaves) for joins, leaves in some)]
     n = len(stays)
     times = np.random.default_rng(seed).integers(1, 41, (n, 4))
-    rule, told = {
-        **ways(n, n - needed, bound),
-        "stale-synchronous": (StaleSynchronous(0, bound), {"bound": bound}),
-    }[name]
-    found = simulate(
-        times / 1e3,
-        15,
-        **told,
-        costs=Network(latency=lag / 1e3, serve=serve / 1e3).costs(),
-        stays=np.array(stays) / 1e3,
-    )
+    rule, told = ways(n, needed, bound)[name]
+    if "bound" in told:
+        rule = StaleSynchronous(0, bound)  # that learns who is there
+    costs = Network(lag / 1e3, serve=serve / 1e3).costs()
+    stay = {"stays": np.array(stays) / 1e3}
+    found = simulate(times / 1e3, 15, **told, costs=costs, **stay)
     log = by_the_server(rule, stays, times.tolist(), len(found.workers), lag, serve)
     assert columns(found) == columns_of(log)
 
@@ -206,15 +187,6 @@ def test_the_dead_get_no_answer_by_hand():
     costs = Network(bandwidth=1e6).costs(**KB)
     run = simulate(times, 2, needed=2, costs=costs, stays=stays)
     assert run.workers.tolist() == [1, 0, 0] and moments(run) == [6, 11, 23]
-
-
-@pytest.mark.parametrize("how", [{}, {"needed": 30}, {"needed": 25}, {"bound": 2}])
-def test_stays_from_first_to_last_change_nothing(how):
-    times, stays = draw([0.01, 0.02, 0.5], 30, 9), np.tile([0, np.inf], (30, 1))
-    costs = Network(1e-3, 1e-5, 1e-5, 1e8).costs(**KB)
-    one = simulate(times, 60, **how, costs=costs)
-    other = simulate(times, 60, **how, costs=costs, stays=stays)
-    assert columns(one) == columns(other)
 
 
 def test_everybody_waits_where_more_are_needed_than_there_are():
@@ -247,17 +219,17 @@ def operations(num_workers, **how):
     return calls / len(run.workers)
 
 
-@pytest.mark.parametrize("name", ways(2, 0, 0))
-def test_a_push_costs_as_little_among_thousands_as_among_a_few(name):
+@each_way
+def test_a_push_costs_as_little_among_a_thousand_as_among_a_few(name):
     def cost(n):
-        how = ways(n, n // 10, 2)[name][1]
+        how = ways(n, n - n // 10, 2)[name][1]
         return operations(n, num_updates=20 if "needed" in how else 20 * n, **how)
 
-    assert cost(3000) < 1.3 * cost(100) < 30
+    assert cost(1000) < 1.3 * cost(100) < 30
 
 
 def test_waiting_for_the_slowest_is_no_look_at_all_clocks(monkeypatch):
-    """With `min` over all of them, a push would cost 3,000 comparisons."""
+    """With `min` over all of them, a push would cost 1,000 comparisons."""
     looked = []
 
     class Counted(scale.Counter):
@@ -269,7 +241,7 @@ def test_waiting_for_the_slowest_is_no_look_at_all_clocks(monkeypatch):
             raise AssertionError("it looks at all clocks")
 
     monkeypatch.setattr(scale, "Counter", Counted)
-    run = simulate(draw([1.0, 2.0, 9.0], 3000, 5), 6000, bound=1)
+    run = simulate(draw([1.0, 2.0, 9.0], 1000, 5), 2000, bound=1)
     assert len(looked) <= 4 * len(run.workers)
 
 
@@ -300,12 +272,9 @@ def test_a_ring_takes_what_its_messages_take(n):
     ready = np.random.default_rng(n).exponential(0.01, n)
     found = max(ready) + all_reduce(n, 5000, NETWORK)
     assert found == pytest.approx(ring_by_messages(ready, hop))
-    assert all_reduce(n, 5000, NETWORK, "hierarchy", group=n) == pytest.approx(
-        all_reduce(n, 5000, NETWORK)
-    )
 
 
-@pytest.mark.parametrize(("n", "group"), [(12, 3), (12, 4), (100, 10), (7, None)])
+@pytest.mark.parametrize(("n", "group"), [(12, 3), (100, 10), (7, None), (7, 7)])
 def test_rings_of_rings_take_what_their_rings_take(n, group):
     g = group or 1
     first = (g - 1) * (0.0024 + 5000 / g / 1e6)  # each keeps 1/g, for its ring
