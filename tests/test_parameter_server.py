@@ -45,27 +45,13 @@ def pushes(draw, keys, values, min_size=0):
     return [keys[i] for i in indices], updates
 
 
-def spoil_key(keys, updates, i):
-    keys[i] = "no such key"
-
-
-def spoil_length(keys, updates, i):
-    del updates[i]
-
-
-def spoil_shape(keys, updates, i):
-    updates[i] = updates[i][np.newaxis]  # broadcasting would take it back off
-
-
-def spoil_shape_with_a_scalar(keys, updates, i):
-    updates[i] = updates[i].dtype.type(1) if updates[i].ndim else np.ones(1)
-
-
-def spoil_type(keys, updates, i):
-    updates[i] = updates[i] * (1 + 0j)
-
-
-SPOILERS = spoil_key, spoil_length, spoil_shape, spoil_shape_with_a_scalar, spoil_type
+SPOILERS = [  # of a key and its update make keys and updates that do not fit
+    lambda key, update: (["no such key"], [update]),
+    lambda key, update: ([key], []),
+    lambda key, update: ([key], [update[np.newaxis]]),  # it could be broadcast
+    lambda key, update: ([key], [update.dtype.type(1) if update.ndim else np.ones(1)]),
+    lambda key, update: ([key], [update * (1 + 0j)]),
+]
 
 
 def assert_same(arrays, expected):
@@ -99,7 +85,8 @@ def test_a_refused_push_changes_nothing(draws):
     server = PlainServer(keys, values)
     pushed, updates = draws.draw(pushes(keys, values, min_size=1))
     spoil = draws.draw(st.sampled_from(SPOILERS))
-    spoil(pushed, updates, draws.draw(st.integers(0, len(updates) - 1)))
+    i = draws.draw(st.integers(0, len(pushed) - 1))
+    pushed[i : i + 1], updates[i : i + 1] = spoil(pushed[i], updates[i])
     with pytest.raises((KeyError, ValueError)):
         server.push(pushed, updates)
     version, weights = server.pull_with_version(keys)
@@ -161,18 +148,16 @@ def test_nobody_outside_holds_the_servers_arrays(drawn):
     assert_same(server.pull(keys), doubled)
 
 
-def test_lists_and_read_only_arrays_may_be_pushed():
-    """Arrays that come out of Ray cannot be written to."""
-    value = np.ones(2, np.float32)
-    value.flags.writeable = False
-    server = PlainServer(["a"], [value])
-    server.push(["a"], [value])
+def test_lists_may_be_pushed():
+    server = PlainServer(["a"], [np.ones(2, np.float32)])
     server.push(["a"], [[1, 2]])
-    assert_same(server.pull(["a"]), [np.array([3, 4], np.float32)])
+    assert_same(server.pull(["a"]), [np.array([2, 3], np.float32)])
 
 
-def test_recorded_calls_are_in_order_refused_ones_too():
+def test_the_newest_calls_are_recorded_in_order_refused_ones_too(monkeypatch):
+    monkeypatch.setattr(records, "CALLS_KEPT", 3)
     server = PlainServer(["a"], [np.zeros(1)])
+    server.pull(["a"])  # a long run forgets its oldest calls
     server.push(["a"], [np.ones(1)])
     server.pull_with_version(["a"])
     with pytest.raises(KeyError):
@@ -181,15 +166,6 @@ def test_recorded_calls_are_in_order_refused_ones_too():
     assert names == ("push", "pull", "pull")
     moments = [moment for pair in zip(starts, ends, strict=True) for moment in pair]
     assert moments == sorted(moments)
-
-
-def test_a_long_run_forgets_its_oldest_calls(monkeypatch):
-    monkeypatch.setattr(records, "CALLS_KEPT", 3)
-    server = PlainServer(["a"], [np.zeros(1)])
-    server.push(["a"], [np.ones(1)])
-    for _ in range(3):
-        server.pull(["a"])
-    assert [name for name, _, _ in server.recorded_calls()] == ["pull"] * 3
 
 
 # The actor and its workers
@@ -205,14 +181,6 @@ def get(reference):
     return ray.get(reference, timeout=60)  # Ray itself would wait for ever
 
 
-def start_tasks(ps, shards, steps=range(STEPS)):
-    """Start a worker task a shard on the softmax model."""
-    return [
-        worker_task.remote(ps, worker, shard, SETTINGS, steps)
-        for worker, shard in enumerate(shards)
-    ]
-
-
 @pytest.fixture(scope="module")
 def shards(digits):
     return data.shards(*digits[:2], 4)
@@ -220,39 +188,29 @@ def shards(digits):
 
 @pytest.fixture(scope="module")
 def watched_run(running_ray, shards):
-    """Train with four workers on a server that keeps every version and update."""
+    """Train with four workers on a server that keeps every version and update.
+
+    Each takes its steps in two tasks: the second goes on where the first has ended.
+    """
 
     class WatchedServer(PlainServer):
-        def __init__(self, keys, values):
-            super().__init__(keys, values)
-            self.history = []  # the weights before each update, and the update
+        history = []  # the weights before each update, and the update
 
         def push(self, keys, values):
             self.history.append((self.pull(keys), values))
             return super().push(keys, values)
 
-        def watched(self):
-            return self.history
-
     actor = ray.remote(num_cpus=0)(WatchedServer)
-    ps = actor.remote(SOFTMAX.keys, SOFTMAX.initial_weights())
-    logs = get(start_tasks(ps, shards))
+    ps, logs = actor.remote(SOFTMAX.keys, SOFTMAX.initial_weights()), [[], [], [], []]
+    for steps in (range(3), range(3, STEPS)):
+        tasks = [
+            worker_task.remote(ps, worker, shard, SETTINGS, steps)
+            for worker, shard in enumerate(shards)
+        ]
+        logs = [log + more for log, more in zip(logs, get(tasks), strict=True)]
     version, weights = get(ps.pull_with_version.remote(SOFTMAX.keys))
-    return logs, version, weights, get(ps.watched.remote())
-
-
-def test_an_actor_is_pushed_to_and_pulled_from_also_after_refusals(running_ray):
-    ps = ParameterServer.remote(["a", "b"], [np.zeros(2), np.ones((2, 2))])
-    with pytest.raises(KeyError, match="no weight is called 'c'"):
-        get(ps.push.remote(["c"], [np.ones(2)]))
-    with pytest.raises(ValueError, match="cannot add"):
-        get(ps.push.remote(["a"], [np.ones(3)]))
-    assert get(ps.push.remote(["b", "a"], [np.ones((2, 2)), np.arange(2.0)])) == 1
-    version, weights = get(ps.pull_with_version.remote(["b", "a"]))
-    assert version == 1
-    assert_same(weights, [np.full((2, 2), 2.0), np.arange(2.0)])
-    calls = [name for name, _, _ in get(ps.recorded_calls.remote())]
-    assert calls == ["push", "push", "push", "pull"]
+    history = get(ps.__ray_call__.remote(lambda server: server.history))
+    return logs, version, weights, history
 
 
 def test_concurrent_pushes_and_pulls_lose_nothing(running_ray):
@@ -266,11 +224,11 @@ def test_concurrent_pushes_and_pulls_lose_nothing(running_ray):
         return versions, seen
 
     ps = ParameterServer.remote(["n"], [np.zeros(50, int)])
-    results = get([push_ones.remote(ps, 40) for _ in range(8)])
-    assert sorted(sum((versions for versions, _ in results), [])) == [*range(1, 321)]
+    results = get([push_ones.remote(ps, 40) for _ in range(4)])
+    assert sorted(sum((versions for versions, _ in results), [])) == [*range(1, 161)]
     for _, seen in results:  # a pull sees a push as a whole, and its version with it
         assert all(values == {version} for version, values in seen)
-    assert_same(get(ps.pull.remote(["n"])), [np.full(50, 320)])
+    assert_same(get(ps.pull.remote(["n"])), [np.full(50, 160)])
 
 
 def test_every_step_of_every_worker_is_one_update(watched_run):
@@ -307,20 +265,3 @@ def test_staleness_counts_the_updates_that_came_in_between(watched_run, shards):
         next_step[worker] += 1
         recounted[worker].append(staleness)
     assert recounted == [[push.staleness for push in log] for log in logs]
-
-
-def test_one_worker_does_what_a_loop_without_ray_does(running_ray, shards):
-    ps = ParameterServer.remote(SOFTMAX.keys, SOFTMAX.initial_weights())
-    for steps in (range(5), range(5, 20)):  # two tasks, one after the other
-        [log] = get(start_tasks(ps, shards[:1], steps))
-        assert {push.staleness for push in log} == {0}
-
-    W, b = (weight.astype(np.float64) for weight in SOFTMAX.initial_weights())
-    for step in range(20):
-        x, y = data.draw_batch(shards[0], BATCH, [SEED, 0, step])
-        powers = np.exp(x @ W + b)
-        error = powers / powers.sum(axis=1, keepdims=True) - np.eye(10)[y]
-        W, b = W - LR * x.T @ error / BATCH, b - LR * error.mean(axis=0)
-    weights = get(ps.pull.remote(["W", "b"]))
-    for weight, expected in zip(weights, (W, b), strict=True):
-        np.testing.assert_allclose(weight, expected, rtol=0, atol=1e-5)
