@@ -310,14 +310,14 @@ def test_a_run_ends_with_exactly_so_many_updates_and_all_go_home(start, name):
     for thread in threads:
         thread.join(20)
     assert home == {0, 1, 2}
+    # With backup workers each server might leave out another one.
+    servers = team.servers[:1] if name == "backup workers" else team.servers
     for _ in range(100):  # a last push may be on its way to some servers
-        reports = [get(ps.report.remote()) for ps in team.servers]
+        reports = [get(ps.report.remote()) for ps in servers]
         if {report.version for report in reports} == {7}:
             break
         time.sleep(0.05)
-    if name != "backup workers":  # each server might leave out another worker
-        assert {report.version for report in reports} == {7}
-    assert reports[0].version == 7
+    assert {report.version for report in reports} == {7}
     np.testing.assert_array_equal(reports[0].weights[0], 7)
 
 
@@ -368,25 +368,23 @@ def test_one_too_many_is_refused_and_a_dead_workers_row_is_used_again(gate):
     assert again.pull().step == 1
 
 
-@pytest.mark.parametrize("kind", [np.float64, np.int32, np.float16])
-def test_shared_memory_has_float32_alone(kind):
-    with pytest.raises(ValueError, match="b is .*; shared memory has float32"):
-        MemoryGate(["W", "b"], [VALUES[0], VALUES[1].astype(kind)], {}, 1)
+def test_shared_memory_has_float32_alone():
+    with pytest.raises(ValueError, match="b is float64; shared memory has float32"):
+        MemoryGate(["W", "b"], [VALUES[0], VALUES[1].astype(float)], {}, 1)
 
 
 # What must not grow
 
 
-def test_ten_thousand_pushes_of_a_megabyte_leave_a_server_as_large_as_it_was():
+def test_a_thousand_pushes_of_a_megabyte_leave_a_server_as_large_as_it_was():
     size, process = 2**18, psutil.Process()
     for rule in (Asynchronous(), Synchronous(3), Synchronous(2)):
         server = Server(ParameterServer(["w"], [np.zeros(size, np.float32)]), rule)
         server.join(0), server.join(1), server.join(2)
-        for step in range(1200):
+        for step in range(130):
             for worker in range(3):
-                update = [np.full(size, 0.5, np.float32)]
-                server.push(worker, step, update, TIMES)
-            if step == 100:
+                server.push(worker, step, [np.full(size, 0.5, np.float32)], TIMES)
+            if step == 20:
                 before = process.memory_info().rss
         assert process.memory_info().rss < before + 8e6
 
