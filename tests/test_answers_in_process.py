@@ -15,9 +15,6 @@ REFUSED = {
     ],
     "final_weight": [
         ("[w]", "return one number"),
-        ("0.5", "0.51", "is 0.5, not 0.49"),
-        ("    return w", "        return w", "it returned nothing"),
-        ("pulled = {}", "pulled = [0] * 4", "stops with IndexError"),
     ],
     "accuracy": [
         ("(logits", "(logits.astype(int)", "accuracy("),
@@ -26,18 +23,15 @@ REFUSED = {
     "gradient_by_hand": [
         ("numpy_engine.gradient(W, b, x, y)", "with NumPy alone"),
         (", error.sum(axis=0)", "", "return a list of two"),
-        ("error.sum(axis=0)", "error[0]", "element [0] of entry 1"),
         ("sum(axis=0)]", "sum(axis=0, keepdims=True)]", "(10,), not (1, 10)"),
         ("x @ W", "x @ W.astype('f2')", "element"),
     ],
     "noise_scale": [
-        ("/ signal", "/ signal + 1e-3", "noise_scale("),
         ("squares = 0", "squares = 0; gradients = gradients[:5]", "noise_scale("),
     ],
     "split_batch": [
         ("{0: (x, y)}", "a list, not a dictionary"),
         ("[(x", "[(0, x", "each part is a pair"),
-        ("x[i *", "x[::-1][i *", "entry 0 of entry 0 of split_batch"),
         ("range(num_workers)", "range(3)", "is 2, not 3"),
         ("len(x) // num_workers", "len(x) / num_workers", "stops with TypeError"),
     ],
@@ -62,12 +56,9 @@ REFUSED = {
     "mean_update": [
         ("sum(updates) / len(rows)", "multiply and add its arrays"),
         ("n * part for n, part in zip(rows, parts)", "rows * parts", "multiply its"),
-        ("/ sum(rows)", "/ sum(rows) + 1e-3", "of mean_update("),
     ],
     "count_staleness": [
-        ("[0, 1]", "it gives [0, 1] whatever"),
         ("[]", "vars(count_staleness).setdefault('kept', [])", "a later call changed"),
-        (GIVEN, f"{GIVEN}[1:]", "the length of"),
         (GIVEN, "return [stalenesses] * 2", "list of numbers"),
     ],
 }
@@ -83,23 +74,12 @@ def weight_by_recursion(events, w=1.0, held=None):
     return weight_by_recursion(rest, w - 0.5 * held[worker], held)
 
 
-def gradient_row_by_row(W, b, x, y):
-    dW, db = np.zeros_like(W), np.zeros_like(b)
-    for row, label in zip(x, y, strict=True):
-        p = np.exp(row @ W + b - max(row @ W + b))
-        p = p / sum(p)
-        p[label] -= 1
-        dW += np.outer(row, p) / len(x)
-        db += p / len(x)
-    return dW, db
-
-
 def gradient_in_float32(W, b, x, y):
     W, b, x = (part.astype(np.float32) for part in (W, b, x))
     p = np.exp(x @ W + b - (x @ W + b).max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     p -= np.eye(10, dtype=np.float32)[y]
-    return [x.T @ p / len(x), np.ones(len(y), np.float32) @ p / len(x)]
+    return x.T @ p / len(x), np.ones(len(y), np.float32) @ p / len(x)
 
 
 def scale_by_variance(gradients):
@@ -111,15 +91,6 @@ def split_by_numpy(x, y, num_workers):
     kept = [z[: len(z) // num_workers * num_workers] for z in (x, y)]
     parts = [np.split(z, num_workers) for z in kept]
     return [list(pair) for pair in zip(*parts, strict=True)]
-
-
-def running_mean(updates, rows):
-    mean, seen = [0 * part for part in updates[0]], 0
-    for n, update in zip(rows, updates, strict=True):
-        seen += n
-        share = n / max(seen, 1)
-        mean = [m + (p - m) * share for m, p in zip(mean, update, strict=True)]
-    return mean
 
 
 def staleness_by_adding_one_for_all_others(events):
@@ -143,7 +114,7 @@ RIGHT = {
         "(np.argsort(logits, axis=-1)[:, -1] == y).mean()",
         "np.mean(logits[np.arange(len(y)), y] >= logits.max(axis=1))",
     ],
-    "gradient_by_hand": [gradient_row_by_row, gradient_in_float32],
+    "gradient_by_hand": [gradient_in_float32],
     "noise_scale": [scale_by_variance],
     "split_batch": [split_by_numpy],
     "push_once": [
@@ -154,7 +125,6 @@ RIGHT = {
         "dict((k, +weights[k]) for k in keys if changed[k] >= version + 1)",
     ],
     "mean_update": [
-        running_mean,
         "[np.average(parts, axis=0, weights=rows) for parts in zip(*updates)]",
     ],
     "count_staleness": [staleness_by_adding_one_for_all_others],

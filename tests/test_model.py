@@ -103,14 +103,14 @@ def test_the_gradient_equals_finite_differences(name, batch):
 def test_loss_and_accuracy_equal_those_of_an_implementation_in_float64(
     name, engine, digits
 ):
-    classifier, rows = model.load(name, engine), digits[2:]
+    pixels = 49 if name == "cnn" else 64  # of an odd side pooling drops the last row
+    classifier = model.load(name, engine, pixels)
+    rows = digits.test_x[:, :pixels], digits.test_y
     weights, (loss, accuracy) = some_weights(classifier), oracle(name, *rows)
     found = classifier.loss(float32(weights), *rows)
     assert found == pytest.approx(loss(weights), rel=1e-5)
     found = classifier.accuracy(float32(weights), *rows)
     assert found == pytest.approx(accuracy(weights))
-    zeros = [np.zeros(shape, np.float32) for shape in classifier.shapes]
-    assert classifier.loss(zeros, *rows) == pytest.approx(math.log(10), rel=1e-6)
 
 
 # More about gradients and logits
@@ -156,13 +156,6 @@ def test_initial_weights_are_seeded_float32_of_their_shapes(name, pixels):
         deviation = math.sqrt(2 / math.prod(weight.shape[:-1]))  # He's
         assert weight.std() == pytest.approx(deviation, rel=2 / math.sqrt(weight.size))
     assert not any(weight.any() for weight in weights[1::2])
-
-
-def test_pooling_drops_a_row_of_images_whose_side_is_odd():
-    cnn = model.load("cnn", "tensorflow", pixels=49)
-    x, y = np.ones((3, 49), np.float32), np.zeros(3, np.int32)
-    gradient = cnn.gradient(cnn.initial_weights(), x, y)
-    assert [part.shape for part in gradient] == cnn.shapes
 
 
 @pytest.mark.parametrize(
