@@ -94,6 +94,10 @@ class Versions:
     def settle(self):
         """Make what no worker makes of the newest row: nothing is missing."""
 
+    def begun(self):
+        """Return a function that tells whether rows begun by now still lack slices."""
+        return lambda: False
+
     def recorded_calls(self):  # for the timeline
         return list(self.calls)
 
@@ -118,6 +122,10 @@ class Chain(Versions):
     is held, and those whose updates it takes wait for that row. So what a dead worker
     has not made, or had begun, is made by the server. Only who has a share in a row
     writes it, and sets one mark a slice when its numbers are there.
+
+    A row that the server has made for a dead worker may be a source while nobody reads
+    it. It counts as the worker's own until all that had `begun` before is made: who
+    comes in its place waits for that, or rows would run out.
     """
 
     def __init__(self, keys, values, num_workers):
@@ -148,6 +156,13 @@ class Chain(Versions):
         self.reading["source of", free] = self.row
         self.row, self.version = free, self.version + 1
         return True
+
+    def begun(self):
+        """Return a function that tells whether rows begun by now still lack slices."""
+        sums, missing = list(self.sums.items()), self.table.missing
+        return lambda: any(
+            self.sums.get(row) is found and missing[row].any() for row, found in sums
+        )
 
     def share(self, worker, update):
         """Let a worker make its part of the newest version; return what that takes.
@@ -269,6 +284,10 @@ class Hub:
             mp.deliver_challenge(connection, self.key)
             mp.answer_challenge(connection, self.key)
             worker = connection.recv()
+            with self.lock:
+                lack_slices = self.wire.store.begun()
+            while lack_slices():
+                time.sleep(0.001)
             with self.lock:
                 self.wire.welcome(connection, worker)
                 self.connections[worker] = connection

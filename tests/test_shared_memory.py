@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import signal
+import threading
 import time
 from multiprocessing import connection
 
@@ -109,10 +110,12 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
 ):
     """Each makes a slice at any time; some die while they do, and come back.
 
-    Where one slice has room for all, the server's thread makes the rows.
+    The driver reads a row for some turns, while others go on. Where one slice has room for all, the server's thread makes the rows.
     """
     rng, shapes = np.random.default_rng(seed), [(3, 20), (41,)]
     values = [np.zeros(shape, np.float32) for shape in shapes]
+    speed = rng.dirichlet(np.full(num_workers, 0.5))  # some are far slower
+    deaths = rng.choice([0.03, 0.15])  # a turn
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table, "SLICE", size)
         store = Chain("ab", values, num_workers)
@@ -132,15 +135,19 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
         for w in range(num_workers):
             wire.rows[w] = store.num_versions + w
             tell(server.join(w), plain.join(w))
+        dead, held = {}, []
         for _ in range(45 * store.table.num_slices):  # a version takes a turn a slice
-            w = int(rng.integers(num_workers))
+            w = int(rng.choice(num_workers, p=speed))
             worker = workers[w]
+            if w in dead and not dead[w]():
+                del dead[w]
+                tell(server.join(w), plain.join(w))
             if not worker.computing:
                 continue
-            if rng.random() < 0.03:
+            if rng.random() < deaths:
                 worker.die()
                 wire.store.release(w)
-                tell(server.join(w), plain.join(w))
+                dead[w] = store.begun()
             elif worker.may_add():
                 worker.add()
             elif not store.table.missing[worker.row].any():
@@ -153,11 +160,39 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
                 copies = [part.copy() for part in update]
                 go = plain.push(w, worker.step, copies, times=None)
                 tell(server.push(w, worker.step, update, times=None), go)
-            if rng.random() < 0.02:  # the driver asks, or a checkpoint is made
-                assert_same(
-                    store.table.views[store.whole_row()], plain.store.pull("ab")
-                )
+            if held and rng.random() < 0.1:
+                assert_same(*held.pop())
+                store.release("the driver")
+            elif not held and rng.random() < 0.05:
+                store.reading["the driver"] = row = store.whole_row()
+                held.append((store.table.views[row], plain.store.pull("ab")))
+                assert_same(*held[0])
         assert store.version == plain.store.version
+
+
+def test_who_comes_back_waits_until_what_had_begun_is_made():
+    """Else a dead worker could leave one row after another that only others need."""
+    parts = {"rule": Asynchronous(), "quorum": 2}
+    gate = MemoryGate(["w"], [np.zeros(2 * table.SLICE, np.float32)], parts, 2)
+    slow, dies = (SharedMemory(gate.address(), w, np.asarray) for w in range(2))
+    dies.pull()
+    slow.update[0][...] = 1
+    slow.push(slow.pull().step, None)
+    assert slow.connection.poll(60)  # so its share has begun
+    dies.connection.close()
+    came = []
+
+    def come_back():
+        came.append(SharedMemory(gate.address(), 1, np.asarray))
+
+    thread = threading.Thread(target=come_back, daemon=True)
+    thread.start()
+    thread.join(0.5)
+    assert not came
+    slow.pull()  # makes its share
+    thread.join(60)
+    pulled = came[0].pull()
+    assert pulled.version == 1 and (pulled.weights[0] == 1).all()
 
 
 STEPS = 60_000  # that a worker may do: three slices of places for three workers
