@@ -16,7 +16,6 @@ import ray
 from ps_helpers.layout import Layout
 from ps_helpers.records import Pulled, Push
 from ps_helpers.shared_memory import SharedMemory
-from ps_helpers.sockets import Sockets
 
 
 class TwoCalls:
@@ -145,11 +144,8 @@ def connect(ps, worker, shapes, borrow=np.asarray, steps=()):
     if isinstance(ps, Sharing):
         parts = zip(ps.servers, ps.layout.parts(), strict=True)
         return Level([connect(s, worker, part) for s, part in parts], ps, worker)
-    if hasattr(ps, "address"):  # a `MemoryGate`
+    if hasattr(ps, "address"):  # a `MemoryGate`, or an `Aggregator`
         return SharedMemory(ray.get(ps.address.remote()), worker, borrow)
-    if hasattr(ps, "place"):  # a `SocketGate`
-        place = ray.get(ps.place.remote())
-        return Sockets(place, worker, list(shapes.values()), borrow)
     if hasattr(ps, "push_then_pull"):
         return Exchange(ps, worker, shapes)
     return TwoCalls(ps, worker, shapes, steps)

@@ -18,10 +18,9 @@ import numpy as np
 
 from ps_helpers import __version__
 from ps_helpers.compression import WAYS, Whole
-from ps_helpers.records import Pulled, Push, Times, recorded
+from ps_helpers.records import Push, Times, recorded
 from ps_helpers.server import Server
 from ps_helpers.store import NewArrays, require_fit
-from ps_helpers.table import Table
 
 PATIENCE = 10  # seconds in which a stranger must have shown that it knows the key
 AT_ONCE = 1000  # pieces of memory that Linux takes in a call
@@ -322,31 +321,3 @@ class SocketGate:
     def recorded_calls(self):  # for the timeline
         with self.news:
             return self.server.store.recorded_calls()
-
-
-class Sockets:
-    """A worker's line to a `SocketGate`: an endpoint, see `endpoint`.
-
-    Weights are received into ``weights``, of which ``borrow`` makes what is pulled.
-    """
-
-    def __init__(self, place, worker, shapes, borrow=np.asarray, compress="none"):
-        self.worker, self.log = worker, []
-        self.update, self.weights = Table(shapes, 2).views
-        self.borrowed = list(map(borrow, self.weights))
-        self.line = call(place, shapes, compress)
-        self.line.say(words(joins=[worker]))
-
-    def pull(self):
-        """Wait for the server's answer; None when training is over."""
-        try:
-            [(_, known)] = self.line.answer(self.weights)
-        except (EOFError, OSError):
-            raise RuntimeError("the server has gone") from None
-        return known and Pulled(self.borrowed, *known)
-
-    def push(self, step, times):
-        """Send the update; return when the system has taken it."""
-        with suppress(OSError):  # the next pull says so
-            said = words(pushes=[(self.worker, step, times)])
-            self.line.say(said, self.line.way.pack(self.update))

@@ -18,7 +18,7 @@ from ps_helpers.layout import Layout, by_ranges
 from ps_helpers.records import Times
 from ps_helpers.rules import Asynchronous
 from ps_helpers.shared_memory import SharedMemory
-from ps_helpers.sockets import SocketGate, Sockets
+from ps_helpers.sockets import SocketGate, call, words
 
 SHAPES, TIMES = [(3, 2), (), (0, 4), (250,)], Times(1.0, 2.0, 3.0)
 SIZE = sum(map(math.prod, SHAPES))
@@ -96,12 +96,10 @@ def test_a_message_that_is_none_is_refused():
         with pytest.raises(ValueError, match="its indices are too large or unsorted"):
             way.unpack(cut(np.zeros(SIZE)))
     gate = SocketGate([*"abcd"], cut(np.zeros(SIZE)), {"rule": Asynchronous()})
-    it = Sockets(gate.place(), 0, SHAPES, compress="topk")
-    it.pull()
-    it.line.way.pack = lambda _: way.message
-    it.push(0, TIMES)
+    line = call(gate.place(), SHAPES, "topk")
+    line.say(words(pushes=[(0, 0, TIMES)]), way.message)
     with pytest.raises(ValueError, match="its indices are too large or unsorted"):
-        it.pull()
+        line.answer(cut(np.zeros(SIZE)))
 
 
 # By sockets
@@ -120,13 +118,14 @@ def test_an_update_of_300_numbers_is_sent_in_so_many_bytes(compress, size, monke
         carry(move, number, arrays)
 
     monkeypatch.setattr(sockets, "carry", count)
-    zeros = np.zeros(300, np.float32)
-    gate = SocketGate(["w"], [zeros], {"rule": Asynchronous()})
-    it = Sockets(gate.place(), 0, [(300,)], compress=compress)
+    zeros = [np.zeros(300, np.float32)]
+    gate = SocketGate(["w"], zeros, {"rule": Asynchronous()})
+    line = call(gate.place(), [(300,)], compress)
+    line.say(words(joins=[0]))
     for step in range(3):
-        it.pull()
-        it.push(step, TIMES)
-    it.pull()
+        line.answer(zeros)
+        line.say(words(pushes=[(0, step, TIMES)]), line.way.pack(zeros))
+    line.answer(zeros)
     assert sent[True, "writev"] == sent[False, "readv"] == 3 * size
     assert sent[False, "writev"] == sent[True, "readv"] == 4 * 1200
 

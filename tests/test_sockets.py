@@ -12,15 +12,28 @@ from ps_helpers import __version__, sockets
 from ps_helpers.checkpoint import Keeper, newest
 from ps_helpers.records import Times
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
-from ps_helpers.sockets import Fresh, Line, SocketGate, Sockets, SumServer, call, words
+from ps_helpers.sockets import Fresh, Line, SocketGate, SumServer, call, words
 
 SHAPES, TIMES = [(3, 2), (), (0, 4), (300_000,)], Times(1.0, 2.0, 3.0)
 ZEROS = [np.zeros(shape, np.float32) for shape in SHAPES]
+WEIGHTS = [np.empty_like(part) for part in ZEROS]  # as they were last received
 
 
 @pytest.fixture
 def gate():
     return SocketGate(list("Wabc"), ZEROS, {"rule": Asynchronous()})
+
+
+def joined(gate, worker):
+    """Return the line of a worker that has joined and may compute."""
+    line = call(gate.place(), SHAPES)
+    line.say(words(joins=[worker]))
+    assert line.answer(WEIGHTS) == [[worker, [0, 0]]]
+    return line
+
+
+def send(line, worker, step, update=ZEROS):
+    line.say(words(pushes=[(worker, step, TIMES)]), update)
 
 
 # Who comes in
@@ -29,16 +42,15 @@ def gate():
 def test_who_does_not_know_the_key_is_refused_and_the_others_go_on(gate, monkeypatch):
     monkeypatch.setattr(sockets, "PATIENCE", 1)
     address, key = gate.place()
-    it = Sockets((address, key), 0, SHAPES)
-    assert it.pull().step == 0
+    line = joined(gate, 0)
     with pytest.raises(AuthenticationError):
         call((address, b"another key"), SHAPES)
     silent = socket.create_connection(address)
     loud = socket.create_connection(address)
     loud.sendall(b"\x7f\xff\xff\xffGET / HTTP/1.1")
     for step in range(3):
-        it.push(step, TIMES)
-        assert it.pull().step == step + 1
+        send(line, 0, step)
+        assert line.answer(WEIGHTS) == [[0, [step + 1, step + 1]]]
     for stranger in (silent, loud):
         stranger.settimeout(20)
         while stranger.recv(1000):  # the challenge, and then the end
@@ -49,7 +61,7 @@ def test_who_does_not_know_the_key_is_refused_and_the_others_go_on(gate, monkeyp
 def test_what_cannot_work_is_refused_in_a_sentence(gate):
     address, key = gate.place()
     with pytest.raises(ValueError, match="arrays of shapes .*3, 3.*, the server"):
-        Sockets((address, key), 0, [(3, 3)]).pull()
+        call((address, key), [(3, 3)]).answer([])
     for hello, reason in (
         (["0.0.1", SHAPES], r"a worker has ps_helpers 0\.0\.1, and its"),
         (
@@ -71,17 +83,17 @@ def test_what_cannot_work_is_refused_in_a_sentence(gate):
 
 
 def test_who_takes_a_place_has_it_and_one_who_does_not_read_holds_nobody_up(gate):
-    old, new, other = (Sockets(gate.place(), w, SHAPES) for w in (0, 0, 1))
-    assert [it.pull().step for it in (old, new, other)] == [0, 0, 0]
+    old, new, other = (joined(gate, worker) for worker in (0, 0, 1))
+    ones = [np.ones_like(part) for part in ZEROS]
+    send(new, 0, 0)
     for step in range(20):  # 24 MB that `new` does not read
-        new.push(step, TIMES) if step == 0 else None
-        other.update[3][...] = 1
-        other.push(step, TIMES)
-        assert other.pull().weights[3][-1] == step + 1
-    old.push(0, TIMES)
-    with pytest.raises(RuntimeError, match="the server has gone"):
-        old.pull()
-    assert new.pull().step == 1
+        send(other, 1, step, ones)
+        other.answer(WEIGHTS)
+        assert WEIGHTS[3][-1] == step + 1
+    with pytest.raises((EOFError, OSError)):
+        send(old, 0, 0), old.answer(WEIGHTS)
+    [[_, [_, step]]] = new.answer(WEIGHTS)
+    assert step == 1
     assert gate.report().steps == {0: 1, 1: 20}
 
 

@@ -2,8 +2,9 @@
 
     make bench ARGS="-k sockets_alone"   # one machine, four workers
 
-What several nodes speak to each other is spoken on one: whole arrays through the
-kernel, which copies them twice each way. The bounds leave room for a busy machine.
+What aggregators and servers of several nodes speak to each other is spoken by workers
+of one: whole arrays through the kernel, which copies them twice each way. The bounds
+leave room for a busy machine.
 """
 
 import functools
@@ -13,9 +14,13 @@ from unittest import mock
 import numpy as np
 import patterns
 import pytest
+import ray
 from test_speed import TEAM, start
 
-from ps_helpers import team
+from ps_helpers import parameter_server, team
+from ps_helpers.records import Pulled
+from ps_helpers.sockets import call, words
+from ps_helpers.table import Table
 
 ALONE = "sockets alone"
 
@@ -25,9 +30,37 @@ def actor(keys, weights, parts, num_workers):
     return team.SocketGateActor.remote(keys, weights, parts)
 
 
+class OwnLine:
+    """A worker's own line to a `SocketGate`, as an endpoint."""
+
+    def __init__(self, ps, worker, shapes, borrow, steps):
+        shapes, self.worker, self.log = list(shapes.values()), worker, []
+        self.update, self.weights = Table(shapes, 2).views
+        self.borrowed = list(map(borrow, self.weights))
+        self.line = call(ray.get(ps.place.remote()), shapes)
+        self.line.say(words(joins=[worker]))
+
+    def pull(self):
+        [(_, known)] = self.line.answer(self.weights)
+        return known and Pulled(self.borrowed, *known)
+
+    def push(self, step, times):
+        said = words(pushes=[(self.worker, step, times)])
+        self.line.say(said, self.line.way.pack(self.update))
+
+
+@ray.remote(max_retries=0)
+def own_line_task(ps, worker, shard, settings):
+    """Do what `worker_task` does, with a line of its own."""
+    with mock.patch.object(parameter_server, "connect", OwnLine):
+        return patterns.worker_task._function(ps, worker, shard, settings)
+
+
 class OverSockets(patterns.Ours):
     def window(self, *arguments, **options):
-        with mock.patch.object(team, "MemoryGateActor", SimpleNamespace(remote=actor)):
+        gate = mock.patch.object(team, "MemoryGateActor", SimpleNamespace(remote=actor))
+        task = mock.patch.object(patterns, "worker_task", own_line_task)
+        with gate, task:
             return super().window(*arguments, **options)
 
 
