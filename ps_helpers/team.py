@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import socket
 import time
 from collections import Counter
 from contextlib import suppress
@@ -10,28 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ps_helpers.aggregator import Aggregator
+from ps_helpers import nodes
 from ps_helpers.checkpoint import Keeper, newest
 from ps_helpers.endpoint import Sharing
 from ps_helpers.gate import GateActor
 from ps_helpers.layout import Layout, by_ranges
 from ps_helpers.shared_memory import MemoryGate
-from ps_helpers.sockets import SocketGate
 
 ANSWER_SECONDS = 120  # a server that takes longer is given up
 END_SECONDS = 10  # in which a task ends by itself when its server has gone
 MemoryGateActor = ray.remote(num_cpus=0)(MemoryGate)
-AggregatorActor = ray.remote(num_cpus=0)(Aggregator)
-
-
-@ray.remote(num_cpus=0)
-class SocketGateActor(SocketGate):
-    """A gate that listens at its node's address in the cluster."""
-
-    def __init__(self, keys, values, parts):
-        super().__init__(keys, values, parts, ray.util.get_node_ip_address())
 
 
 class TrainingError(RuntimeError):
@@ -100,9 +88,9 @@ class Team:
         elif self.members:
             self.note("training begins again: there is no checkpoint yet.")
         if settings.fast:
-            nodes = cpus_of_nodes() if settings.address else {}
-            if len(nodes) > 1 or self.aggregators:
-                return self.start_nodes(nodes, states)
+            cpus = nodes.cpus_of_nodes() if settings.address else {}
+            if len(cpus) > 1 or self.aggregators:
+                return self.start_over_nodes(cpus, states)
             if settings.num_servers > 1:
                 raise ValueError("--num-servers: on one node --fast needs one server")
             if settings.compress != "none":
@@ -134,7 +122,7 @@ class Team:
         sizes = {key: math.prod(shape) for key, shape in shapes.items()}
         return Layout(by_ranges(sizes, num_servers), shapes, num_servers)
 
-    def start_nodes(self, nodes, states):
+    def start_over_nodes(self, cpus, states):
         """Spread workers over nodes, with an aggregator each, and servers beside them.
 
         Raises ValueError for rules that must see each update by itself.
@@ -147,29 +135,29 @@ class Team:
                 "them, and none can be left out: choose async, sync or ssp"
             )
         workers = sorted(self.members) or range(len(self.shards))
-        if self.members and len(workers) > (room := cpus_left(nodes)):
+        if self.members and len(workers) > (room := nodes.cpus_left(cpus)):
             self.note(f"workers without a CPU are counted out: {workers[room:]}.")
             self.members = set(workers := workers[:room])
         if not workers:
             raise TrainingError("no node is left that has CPUs.")
-        sites = itertools.cycle(Counter(spread_over(nodes, len(workers))))
+        sites = itertools.cycle(Counter(nodes.spread_over(cpus, len(workers))))
         servers = [
-            SocketGateActor.options(**pinned_to(next(sites))).remote(*own)
+            nodes.SocketGateActor.options(**nodes.pinned_to(next(sites))).remote(*own)
             for own in self.divided(layout, states)
         ]
         self.places = self.ask(*(ps.place.remote() for ps in servers))
         self.aggregators = {}
-        self.gather(workers, nodes, layout)
+        self.gather(workers, cpus, layout)
         self.ask(*(it.address.remote() for it in set(self.aggregators.values())))
         return servers, Sharing(servers, layout)
 
-    def gather(self, workers, nodes, layout):
+    def gather(self, workers, cpus, layout):
         """Give workers a node each, and to those of a node an aggregator there."""
-        settings, chosen = self.settings, spread_over(nodes, len(workers))
+        settings, chosen = self.settings, nodes.spread_over(cpus, len(workers))
         in_rounds = settings.in_rounds
         summed = in_rounds or settings.make_optimizer() is None
         started = {
-            node: AggregatorActor.options(**pinned_to(node)).remote(
+            node: nodes.AggregatorActor.options(**nodes.pinned_to(node)).remote(
                 self.places, layout, number, in_rounds, summed, settings.compress
             )
             for node, number in Counter(chosen).items()
@@ -187,7 +175,7 @@ class Team:
         for worker in workers:
             task, to = self.task, self.to
             if self.aggregators:
-                task = task.options(**pinned_to(self.node_of[worker]))
+                task = task.options(**nodes.pinned_to(self.node_of[worker]))
                 to = self.aggregators[worker]
             call = task.remote(to, worker, self.shards[worker], self.settings)
             self.running[call] = worker
@@ -223,8 +211,8 @@ class Team:
         comes back is used when servers are recovered.
         """
         lost, node = self.aggregators[worker], self.node_of[worker]
-        nodes = cpus_of_nodes()
-        if node in nodes and not has_gone(lost):
+        cpus = nodes.cpus_of_nodes()
+        if node in cpus and not nodes.has_gone(lost):
             return False
         ray.kill(lost)  # then tasks that still run end by themselves
         mine = {w for w, it in self.aggregators.items() if it == lost}
@@ -233,17 +221,17 @@ class Team:
         for w in mine:
             self.deaths[w] += 1
             del self.aggregators[w]
-        if node in nodes:
-            nodes, what = {node: len(mine)}, "an aggregator has died"
+        if node in cpus:
+            cpus, what = {node: len(mine)}, "an aggregator has died"
         else:
-            nodes, what = Counter(nodes), "a node is lost"
+            cpus, what = Counter(cpus), "a node is lost"
             others = self.members & self.aggregators.keys()
-            nodes.subtract(self.node_of[w] for w in others)
+            cpus.subtract(self.node_of[w] for w in others)
         stay = [w for w in sorted(here) if self.deaths[w] <= self.settings.replace]
-        stay = stay[: cpus_left(nodes)]
+        stay = stay[: nodes.cpus_left(cpus)]
         counts = f"{len(stay)} started again, {len(here) - len(stay)} counted out"
         self.note(f"{what}; of its workers are {counts}.")
-        self.gather(stay, nodes, self.to.layout)
+        self.gather(stay, cpus, self.to.layout)
         self.grow(stay)
         self.shrink(here - set(stay))
         if not self.members:
@@ -406,52 +394,6 @@ class Team:
             _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=seconds)
         for task in tasks:
             ray.cancel(task, force=True)
-
-
-def pinned_to(node):
-    """Return the option that places an actor or a task on a node."""
-    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
-
-
-def answers(node):
-    """Return whether a node takes a connection: Ray declares it dead much later."""
-    place = node["NodeManagerAddress"], node["NodeManagerPort"]
-    with suppress(OSError), socket.create_connection(place, END_SECONDS):
-        return True
-    return False
-
-
-def cpus_of_nodes():
-    """Return {node: its CPUs} for the cluster's nodes that answer and have some."""
-    found = sorted(ray.nodes(), key=lambda node: node["NodeManagerAddress"])
-    found = [node for node in found if node["Alive"] and answers(node)]
-    cpus = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in found}
-    return {node: number for node, number in cpus.items() if number >= 1}
-
-
-def cpus_left(nodes):
-    """Return how many workers find a CPU on nodes that have so many left."""
-    return sum(max(0, int(number)) for number in nodes.values())
-
-
-def has_gone(aggregator):
-    """Return whether an aggregator has died, or lost its line to a server."""
-    try:
-        ray.get(aggregator.address.remote(), timeout=ANSWER_SECONDS)
-    except ray.exceptions.RayTaskError as error:
-        return isinstance(error.cause, EOFError | OSError)
-    except ray.exceptions.RayError:
-        return True
-    return False
-
-
-def spread_over(nodes, num_workers):
-    """Return a node for each worker: the one that has the most CPUs left."""
-    left, chosen = dict(nodes), []
-    for _ in range(num_workers):
-        chosen.append(max(left, key=left.get))
-        left[chosen[-1]] -= 1
-    return chosen
 
 
 def first_line(error):

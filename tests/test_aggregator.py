@@ -18,9 +18,10 @@ from test_training import (
 )
 
 from ps_helpers.lab import data, session
+from ps_helpers.nodes import cpus_of_nodes, spread_over
 from ps_helpers.parameter_server import worker_task
 from ps_helpers.settings import Settings
-from ps_helpers.team import Team, cpus_of_nodes, spread_over
+from ps_helpers.team import Team
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_local_steps_over_nodes_learn_with_half_the_bytes(start, digits):
 def test_what_cannot_be_is_refused_and_one_node_shares_memory(start, monkeypatch):
     with pytest.raises(ValueError, match="none can be left out: choose async, sync"):
         start(consistency="backup", num_workers=3)
-    monkeypatch.setattr("ps_helpers.team.cpus_of_nodes", lambda: {"one": 4})
+    monkeypatch.setattr("ps_helpers.nodes.cpus_of_nodes", lambda: {"one": 4})
     with pytest.raises(ValueError, match="on one node --fast needs one server"):
         start(num_servers=2)
     with pytest.raises(ValueError, match="--compress: on one node nothing crosses"):
@@ -148,7 +149,7 @@ def test_a_lost_node_takes_its_workers_or_its_server_along_but_not_the_training(
         alive = cpus_of_nodes()
         return {node: alive[node] for node in ordered if node in alive}
 
-    monkeypatch.setattr("ps_helpers.team.cpus_of_nodes", in_order)
+    monkeypatch.setattr("ps_helpers.nodes.cpus_of_nodes", in_order)
     saving = {"checkpoint": tmp_path / "saved", "checkpoint_every": 10}
     slow = {"num_updates": 10**6, "delays": [[0.02]] * WORKERS}
     team, victims, seen = start(**saving, **slow), [1, 0], 0

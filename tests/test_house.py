@@ -36,7 +36,8 @@ IMPORTS = {
     "sockets": "server store records compression __version__",
     "aggregator": "records shared_memory sockets",
     "endpoint": "records layout shared_memory",
-    "team": "gate shared_memory sockets aggregator endpoint layout records checkpoint",
+    "nodes": "aggregator sockets",
+    "team": "nodes gate shared_memory endpoint layout checkpoint",
     "settings": "rules optimizers compression __version__",
     "training": "team records settings lab checkpoint __version__",
     "own_model": "endpoint settings team training worker lab",
@@ -45,7 +46,7 @@ IMPORTS = {
     "checks": "checks lab.numpy_engine",
     "tools": "tools",
 }
-RAY = """parameter_server own_model gate endpoint team lab.session lab.door
+RAY = """parameter_server own_model gate endpoint nodes team lab.session lab.door
     lab.processes checks.ray_actors"""
 
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that

@@ -18,9 +18,10 @@ import ray
 import strategies
 
 from ps_helpers.lab import data, session
+from ps_helpers.nodes import cpus_of_nodes, pinned_to, spread_over
 from ps_helpers.parameter_server import worker_task
 from ps_helpers.settings import Settings
-from ps_helpers.team import Team, cpus_of_nodes, pinned_to, spread_over
+from ps_helpers.team import Team
 
 ray.cloudpickle.register_pickle_by_value(patterns)
 

@@ -17,7 +17,7 @@ import pytest
 import ray
 from test_speed import TEAM, start
 
-from ps_helpers import parameter_server, team
+from ps_helpers import nodes, parameter_server, team
 from ps_helpers.records import Pulled
 from ps_helpers.sockets import call, words
 from ps_helpers.table import Table
@@ -27,7 +27,7 @@ ALONE = "sockets alone"
 
 def actor(keys, weights, parts, num_workers):
     """Start a server that listens to sockets where one in shared memory would be."""
-    return team.SocketGateActor.remote(keys, weights, parts)
+    return nodes.SocketGateActor.remote(keys, weights, parts)
 
 
 class OwnLine:
