@@ -160,10 +160,6 @@ RUNS = {"synchronous": POINTS, "stale-synchronous": POINTS[:2], "mine": POINTS[1
             [("updates", "loss", "Both learn"), ("updates", "accuracy", "")],
         ),
         (
-            lambda: plots.learning_curves(RUNS, "seconds"),
-            [("seconds", "loss", ""), ("seconds", "accuracy", "")],
-        ),
-        (
             lambda: plots.two_axes(RUNS, ("Alike", "Not alike")),
             [("gradients", "loss", "Alike"), ("seconds", "loss", "Not alike")],
         ),

@@ -108,15 +108,15 @@ def replace(handle, fig, caption):
     return handle
 
 
-def learning_curves(runs, across="updates", title=""):
+def learning_curves(runs, title=""):
     """Draw loss and accuracy side by side, a line a run; return the figure.
 
     ``runs`` maps a label to the points of a run: dictionaries that have the keys
-    "loss", "accuracy" and the one named by ``across``, "updates" or "seconds".
+    "updates", "loss" and "accuracy".
     """
     fig, axes = new_figure(2)
-    draw_runs(axes[0], runs, across, "loss", title)
-    draw_runs(axes[1], runs, across, "accuracy")
+    draw_runs(axes[0], runs, "updates", "loss", title)
+    draw_runs(axes[1], runs, "updates", "accuracy")
     axes[1].set_ylim(0, 1)
     axes[0].legend()
     return fig
