@@ -10,7 +10,6 @@ What stands in the README is replaced. Control groups must be writable: run it a
 
 import argparse
 import contextlib
-import itertools
 import os
 import queue
 import shutil
@@ -211,11 +210,10 @@ class Kernel:
         return next(filter(None, map(self.run, sources)), "")
 
 
-def read_cells(name, until="\0"):
-    """Return the code cells of a student notebook, up to the first that has a text."""
+def read_cells(name):
+    """Return the code cells of a student notebook."""
     notebook = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4)
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return [*itertools.takewhile(lambda source: until not in source, cells)]
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 @contextlib.contextmanager
@@ -235,22 +233,17 @@ def measured_lab(environment=ENVIRONMENT):
         yield lab
 
 
-def measure(name, left=(), environment=ENVIRONMENT):
-    """Run a notebook in a JupyterLab, perhaps with kernels of others left running."""
+def measure(name, environment=ENVIRONMENT):
+    """Run a notebook in a JupyterLab."""
     with measured_lab(environment) as lab:
-        kernels, limits = [], lab.limits
-        for before in left:
-            kernels.append(lab.open(before))
-            if error := kernels[-1].run_all(read_cells(before, until="session.stop(")):
-                raise Refused(f"{before} did not run: {error}")
-        start = time.monotonic()
-        kernels.append(lab.open(name))
-        error = kernels[-1].run_all(read_cells(name))
+        start, limits = time.monotonic(), lab.limits
+        kernel = lab.open(name)
+        error = kernel.run_all(read_cells(name))
         seconds = time.monotonic() - start
         if killed := limits.killed():
             error += f" ({killed} processes killed for want of memory)"
-        alive = all(kernel.alive() for kernel in kernels)
-        return Result(name, seconds, limits.peak(), limits.hits(), alive, error)
+        peak, hits = limits.peak(), limits.hits()
+        return Result(name, seconds, peak, hits, kernel.alive(), error)
 
 
 @contextlib.contextmanager
@@ -292,20 +285,20 @@ def replace_cells(text, result):
     return "".join(lines)
 
 
-def report(names, left=()):
+def report(names):
     """Measure notebooks, print a line for each, and write the README's table."""
     readme, failed = PROJECT / "README.md", False
     Limits().remove()  # what is refused is told before the runs,
-    for name in names if not left else ():  # and so is a missing row
+    for name in names:  # and so is a missing row
         replace_cells(readme.read_text(), Result(name, 0, 0, 0, True))
     print(HEADER, flush=True)
     with copied_environment() as environment:
         for name in names:
-            result = measure(name, left, environment)
+            result = measure(name, environment)
             print(result.line(), flush=True)
             well = result.alive and not result.error
             failed = failed or not well
-            if well and not left:
+            if well:
                 readme.write_text(replace_cells(readme.read_text(), result))
     return int(failed)
 
@@ -315,15 +308,13 @@ def main(arguments=None):
     known = sorted(path.stem for path in (PROJECT / "notebooks").glob("*.ipynb"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
-    first = "first leave its kernel and Ray running; README.md stays as it is"
-    parser.add_argument("--left", action="append", default=[], help=first)
     options = parser.parse_args(arguments)
-    if unknown := {*options.names, *options.left} - {*known}:
+    if unknown := {*options.names} - {*known}:
         parser.error(f"no notebook {', '.join(unknown)}: there are {', '.join(known)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then, too
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and in the background
     try:
-        return report(options.names or known, options.left)
+        return report(options.names or known)
     except Refused as error:
         print(error, file=sys.stderr)
         return 2

@@ -57,17 +57,6 @@ def test_the_readme_has_a_row_for_each_notebook():
         memory.replace_cells(text, result(path.stem))
 
 
-# What is read from a notebook
-
-
-def test_the_cells_before_the_end_of_ray_are_those_of_a_kernel_left_running():
-    cells = memory.read_cells("03_ray_actors")
-    before = memory.read_cells("03_ray_actors", until="session.stop(")
-    assert before == cells[: len(before)]
-    assert "session.start(" in " ".join(before)
-    assert "session.stop(" in cells[len(before)]
-
-
 # The files of control groups
 
 
@@ -124,10 +113,9 @@ def test_without_groups_it_ends_with_status_2_and_a_sentence(monkeypatch, capsys
 
 
 def test_an_unknown_notebook_is_refused(capsys):
-    for arguments in (["99"], ["--left", "99", CHEAPEST]):
-        with pytest.raises(SystemExit, match="2"):
-            memory.main(arguments)
-        assert "no notebook 99: there are 00_" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        memory.main(["99"])
+    assert "no notebook 99: there are 00_" in capsys.readouterr().err
 
 
 # Real runs
