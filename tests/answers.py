@@ -261,6 +261,7 @@ def all_tests_of(refused, right, *modules):
     exercises = [n for n in exercises_of_the_notebooks() if n in decorated]
     assert set(refused) == set(right) == set(exercises)
     every_exercise = pytest.mark.parametrize("exercise", exercises)
+    own = {name: tables.TABLES[name] for name in exercises if name in tables.TABLES}
     wrong = [(name, how, words) for name in refused for *how, words in refused[name]]
     fine = [(n, a if isinstance(a, tuple) else (a,)) for n in right for a in right[n]]
 
@@ -283,8 +284,8 @@ def all_tests_of(refused, right, *modules):
 
         @every_exercise
         def test_each_mistake_is_refused_with_its_own_reason(self, exercise):
-            table = tables.TABLES.get(exercise)
-            for words, mistake in table.wrong_answers() if table else ():
+            mistakes = own[exercise].wrong_answers() if exercise in own else ()
+            for words, mistake in mistakes:
                 assert reason(renamed(mistake, exercise)) == words
 
         @every_exercise
@@ -308,15 +309,14 @@ def all_tests_of(refused, right, *modules):
 
         def test_every_reason_is_given_to_an_answer(self):
             answers = [made(exercise, *how) for exercise, how, _ in wrong]
-            texts = set()
             for exercise in exercises:
                 answers += junk_of(exercise)
-                if table := tables.TABLES.get(exercise):
-                    answers += [renamed(m, exercise) for _, m in table.wrong_answers()]
-                    texts |= {f"not yet: {row[-1]}" for row in table.raises}
+            for name, table in own.items():
+                answers += [renamed(m, name) for _, m in table.wrong_answers()]
             found = [judged(answer) for answer in answers]
             reasons = set().union(*map(reasons_of, modules))
             assert not reasons - {place for _, place in found}
-            assert not texts - {text for text, _ in found}
+            raised = {f"not yet: {r[-1]}" for t in own.values() for r in t.raises}
+            assert not raised - {text for text, _ in found}
 
     return Tests
