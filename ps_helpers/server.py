@@ -221,5 +221,5 @@ class Server:
         for key, weight in state["weights"].items():
             self.store.weights[key][...] = weight
         self.store.version = state["version"]
-        self.ledger, self.pending, self.ready, self.quorum = Ledger(), {}, [], 0
+        self.quorum = 0
         self.ledger.steps.update(state["steps"])
