@@ -8,6 +8,7 @@ leave room for a busy machine.
 """
 
 import functools
+import sys
 from types import SimpleNamespace
 from unittest import mock
 
@@ -21,6 +22,8 @@ from ps_helpers import nodes, parameter_server, team
 from ps_helpers.records import Pulled
 from ps_helpers.sockets import call, words
 from ps_helpers.table import Table
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 ALONE = "sockets alone"
 
@@ -53,7 +56,7 @@ class OwnLine:
 def own_line_task(ps, worker, shard, settings):
     """Do what `worker_task` does, with a line of its own."""
     with mock.patch.object(parameter_server, "connect", OwnLine):
-        return patterns.worker_task._function(ps, worker, shard, settings)
+        return parameter_server.worker_task._function(ps, worker, shard, settings)
 
 
 class OverSockets(patterns.Ours):
