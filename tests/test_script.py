@@ -404,6 +404,12 @@ def test_a_signal_in_a_finalizer_is_heard_after_it(number, error):
         time.sleep(SECONDS)
 
 
+def test_it_starts_without_what_ray_imports_in_vain():
+    command = [sys.executable, "-X", "importtime", *SCRIPT[1:], "--version"]
+    done = subprocess.run(command, **TEXT)
+    assert " ray\n" in done.stderr and "lark" not in done.stderr  # see lab/lean
+
+
 PRINTS = "from ps_helpers.lab import ending; ending.run(lambda: print(1) or 0)"
 
 

@@ -110,7 +110,8 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
 ):
     """Each makes a slice at any time; some die while they do, and come back.
 
-    The driver reads a row for some turns, while others go on. Where one slice has room for all, the server's thread makes the rows.
+    The driver reads a row for some turns, while others go on. Where one slice has room
+    for all, the server's thread makes the rows.
     """
     rng, shapes = np.random.default_rng(seed), [(3, 20), (41,)]
     values = [np.zeros(shape, np.float32) for shape in shapes]
