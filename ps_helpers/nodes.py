@@ -10,7 +10,7 @@ from ps_helpers.aggregator import Aggregator
 from ps_helpers.sockets import SocketGate
 
 CONNECT_SECONDS = 10  # in which a node takes a connection
-ANSWER_SECONDS = 120  # an aggregator that takes longer is given up
+ANSWER_SECONDS = 120  # a server or an aggregator that takes longer is given up
 AggregatorActor = ray.remote(num_cpus=0)(Aggregator)
 
 

@@ -17,7 +17,6 @@ from ps_helpers.gate import GateActor
 from ps_helpers.layout import Layout, by_ranges
 from ps_helpers.shared_memory import MemoryGate
 
-ANSWER_SECONDS = 120  # a server that takes longer is given up
 END_SECONDS = 10  # in which a task ends by itself when its server has gone
 MemoryGateActor = ray.remote(num_cpus=0)(MemoryGate)
 
@@ -362,7 +361,7 @@ class Team:
     def ask(self, *calls):
         """Return the servers' answers; raise ServerLost if one has died."""
         try:
-            return ray.get(list(calls), timeout=ANSWER_SECONDS)
+            return ray.get(list(calls), timeout=nodes.ANSWER_SECONDS)
         except ray.exceptions.GetTimeoutError as error:
             raise ServerLost("a server does not answer: run it again.") from error
         except ray.exceptions.RayError as error:
