@@ -51,8 +51,9 @@ def rays_token():
 def test_ray_is_lean_and_its_token_is_known_to_its_processes_alone(running_ray):
     commands = ""
     for process in children():
-        with contextlib.suppress(psutil.Error):  # it has just ended
+        with contextlib.suppress(psutil.Error, ProcessLookupError):  # it has ended
             commands += " ".join(process.cmdline())
+            assert os.getpgid(process.pid) != os.getpgrp()  # see `_own_groups`
     for helper in ("monitor.py", "dashboard.py", "log_monitor.py"):
         assert helper not in commands
     modules = ray.remote(lambda: set(sys.modules)).remote()
@@ -313,7 +314,7 @@ def test_ray_is_small_quiet_and_silent_about_its_users(no_ray, monkeypatch):
 def test_what_makes_rays_processes_lean_is_undone_and_missed_in_one_line(
     no_ray, monkeypatch, capsys, own, moved
 ):
-    module, seen = ray._private.node, []
+    module, seen, popen = ray._private.node, [], ray._private.services.ConsolePopen
     if moved:
         monkeypatch.delattr(module if moved == "Node" else module.Node, moved)
     node = getattr(module, "Node", None)
@@ -330,6 +331,7 @@ def test_what_makes_rays_processes_lean_is_undone_and_missed_in_one_line(
     assert seen == [str(session.LEAN), *filter(None, [own]), bool(moved)]
     assert os.environ["PYTHONPATH"] == own
     assert getattr(module, "Node", None) is node
+    assert ray._private.services.ConsolePopen is popen
     line = "This Ray starts with about 210 MB more than it needs.\n"
     assert capsys.readouterr().err == (line if moved else "")
 

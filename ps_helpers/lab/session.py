@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -130,7 +131,7 @@ def _start(num_workers, engine, num_bytes, num_servers, num_nodes, tries=2):
     own = {processes.MARK: processes.mark(), "PYTHONPATH": os.pathsep.join(paths)}
     own |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
-        with door.environment(own), _small_node():
+        with door.environment(own), _own_groups(), _small_node():
             # "local", also where RAY_ADDRESS or `ray start` offers a cluster
             ray.init("local", num_cpus=num_workers, include_dashboard=False, **options)
             _add_nodes(num_nodes - 1, num_workers, size, options)
@@ -183,6 +184,22 @@ def _new_folder():
                 return os.path.join(_folders[-1], "r")  # which Ray opens to everybody
     reason = "Ray's sockets need a folder that can be written to, with a short name"
     raise SessionError(f"{reason}: set TMPDIR to one.")
+
+
+@contextlib.contextmanager
+def _own_groups():
+    """Start Ray's processes in process groups of their own.
+
+    A signal to the driver's group, as from `timeout`, is then the driver's to answer:
+    without its raylet Ray would end it at once, in the middle of the clean-up.
+    """
+    services = ray._private.services
+    popen = getattr(services, "ConsolePopen", None)  # private: it may go
+    services.ConsolePopen = partial(popen, process_group=0)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = popen
 
 
 @contextlib.contextmanager
