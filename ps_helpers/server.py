@@ -121,9 +121,8 @@ class Server:
 
     def add(self, updates):
         """Push the mean of updates, or let the store add it up where it can."""
-        if not self.optimizer and hasattr(self.store, "book"):
-            if self.store.book(updates):
-                return
+        if hasattr(self.store, "book") and self.store.book(updates):
+            return
         update = self.mean(updates)
         if self.optimizer:  # then what is pushed are gradients
             update = self.optimizer.updates(update)

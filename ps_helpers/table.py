@@ -23,14 +23,15 @@ class Table:
 
     ``rows`` are flat, ``views`` the same as arrays in their shapes. The memory is
     that of a file, for all processes that open it, or without a file of this process
-    alone.
+    alone. Unless ``there`` from the start, pages come when they are written.
     """
 
-    def __init__(self, shapes, num_rows, file=None):
+    def __init__(self, shapes, num_rows, file=None, there=True):
         self.shapes, self.file, starts = list(shapes), file, places(shapes)
         length = max(4 * num_rows * int(starts[-1]), mmap.PAGESIZE)
-        # All of it is there from the start: the first steps would wait for pages.
-        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # which Linux has
+        flags = mmap.MAP_SHARED
+        if there:  # or the first steps would wait for pages
+            flags |= getattr(mmap, "MAP_POPULATE", 0)  # which Linux has
         memory = mmap.mmap(file.fileno() if file else -1, length, flags)
         numbers = np.frombuffer(memory, np.float32, num_rows * int(starts[-1]))
         self.rows = numbers.reshape(num_rows, -1)
@@ -76,19 +77,41 @@ class Slices(Table):
         self.numbers = self.rows[:, :length]
         self.missing = self.rows[:, length : length + self.num_slices]
         self.scratch = np.empty(SLICE, np.float32)
+        self.optimizer, self.states = None, np.empty((num_rows, 0, length), np.float32)
+
+    def add_states(self, optimizer, file):
+        """Let an optimizer make what is added; return its state's arrays in each row.
+
+        There are as many rows as for all else; a few are used, unless many are slow.
+        """
+        shapes, num_kinds = self.shapes[:-1], len(optimizer.kept)
+        table = Table(shapes * num_kinds, len(self.rows), file, there=False)
+        self.states = table.rows.reshape(len(self.rows), num_kinds, -1)
+        self.optimizer, size = optimizer, len(shapes)
+        starts = range(0, num_kinds * size, size)
+        return [[arrays[j : j + size] for j in starts] for arrays in table.views]
 
     def slice_of(self, row, i):
         """Return the numbers of slice i of a row."""
         return self.numbers[row, i * SLICE : (i + 1) * SLICE]
 
-    def make(self, i, into, source, updates):
-        """Write a source plus the mean of slice i of updates, which are rows."""
+    def state_slice(self, row, i):
+        """Return slice i of a row of the optimizer's state, of each kind."""
+        return self.states[row, :, i * SLICE : (i + 1) * SLICE]
+
+    def make(self, i, into, source, updates, step=0, old=(), new=()):
+        """Write a source plus the mean of slice i of updates, which are rows.
+
+        An optimizer makes of the mean what is added, and of its old state the new.
+        """
         change, *others = (self.slice_of(update, i) for update in updates)
         if others:
             change = np.add(change, others[0], out=self.scratch[: len(change)])
             for update in others[1:]:
                 change += update
             change /= len(updates)
+        if self.optimizer:
+            change = self.optimizer.update(step, change, old, new)
         np.add(source, change, out=into)
 
 

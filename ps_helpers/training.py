@@ -60,7 +60,9 @@ def saved_states(settings):
 def start_ray(settings, weights, shards):
     """Start a Ray with room for the data, the weights and the updates of a team."""
     # An update of each worker, and what each and the driver read, with two to spare.
-    copies = 2 * settings.team + 3
+    copies, optimizer = 2 * settings.team + 3, settings.make_optimizer()
+    if settings.fast and optimizer:  # its state goes with each version in the making
+        copies += (settings.team + 2) * len(optimizer.kept)
     num_bytes = copies * sum(weight.nbytes for weight in weights.values())
     for shard in shards:
         arrays = shard if isinstance(shard, tuple) else (shard,)

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ps_helpers import table
+from ps_helpers import checkpoint, table
+from ps_helpers.optimizers import Adam, Momentum
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 from ps_helpers.server import Server
 from ps_helpers.shared_memory import Chain, MemoryGate, MemoryWire, SharedMemory
@@ -57,7 +58,15 @@ def test_where_shared_memory_is_full_a_file_without_a_name_serves(monkeypatch):
 # Versions
 
 
+class Weighed(Asynchronous):
+    """What is late counts less: then an update is no row."""
+
+    def factor(self, staleness):
+        return 1 / (1 + staleness)
+
+
 RULES = {
+    "weighed": lambda n: Weighed(),
     "asynchronous": lambda n: Asynchronous(),
     "synchronous": Synchronous,
     "stale-synchronous": lambda n: StaleSynchronous(n, 1),
@@ -73,26 +82,30 @@ class Worker:
 
     def send_bytes(self, message):
         row, self.version, self.step, share = pickle.loads(message)
-        source, updates, first = share or (None, (), self.store.table.num_slices)
-        self.row, self.sum, self.computing = row, (row, source, updates), True
+        nothing = None, (), self.store.table.num_slices, 0, ()
+        self.row, self.sum, self.computing = row, share or nothing, True
+        _, updates, first, *_ = self.sum
         self.left = list(range(self.store.table.num_slices))[first :: len(updates) or 1]
 
     def may_add(self):
         missing = self.store.table.missing
-        return self.left and not missing[self.sum[1], self.left[0]]
+        return self.left and not missing[self.sum[0], self.left[0]]
 
     def add(self):
         """Make a slice, and mark it."""
         i = self.left.pop(0)
-        row, source, updates = self.sum
-        into, old = (self.store.table.slice_of(place, i) for place in (row, source))
-        self.store.table.make(i, into, old, updates)
-        self.store.table.missing[self.row, i] = 0
+        table, (source, updates, _, step, states) = self.store.table, self.sum
+        into, before = (table.slice_of(row, i) for row in (self.row, source))
+        old, new = (table.state_slice(row, i) for row in states)
+        table.make(i, into, before, updates, step, old, new)
+        table.missing[self.row, i] = 0
 
     def die(self):
         """Leave half a slice behind, where one is begun; be killed."""
         if self.left:
             self.store.table.slice_of(self.row, self.left[0])[:5] = np.nan
+            _, new = self.sum[-1]
+            self.store.table.state_slice(new, self.left[0])[:, 5:] = np.nan
         self.computing = False
 
 
@@ -101,12 +114,22 @@ def assert_same(arrays, expected):
         np.testing.assert_array_equal(array, right)
 
 
+def assert_same_state(state, expected):
+    arrays, others = {}, {}
+    assert checkpoint.pack(state, arrays, "") == checkpoint.pack(expected, others, "")
+    assert_same(arrays.values(), others.values())
+
+
 @pytest.mark.parametrize("size", [16, table.SLICE])
 @pytest.mark.parametrize("make", RULES.values(), ids=RULES)
 @settings(max_examples=30)
-@given(num_workers=st.integers(1, 5), seed=st.integers(0, 1000))
+@given(
+    num_workers=st.integers(1, 5),
+    optimizer=st.sampled_from([lambda _: None, Momentum, Adam]),
+    seed=st.integers(0, 1000),
+)
 def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
-    size, make, num_workers, seed
+    size, make, num_workers, optimizer, seed
 ):
     """Each makes a slice at any time; some die while they do, and come back.
 
@@ -119,9 +142,11 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
     deaths = rng.choice([0.03, 0.15])  # a turn
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table, "SLICE", size)
-        store = Chain("ab", values, num_workers)
-        server, wire = Server(store, make(num_workers)), MemoryWire(store)
-        plain = judge(make(num_workers), values)
+        optimizers = optimizer(0.1), optimizer(0.1)
+        store = Chain(range(2), values, num_workers, optimizers[0])
+        server = Server(store, make(num_workers), optimizers[0])
+        wire, plain = MemoryWire(store), judge(make(num_workers), values)
+        plain.optimizer = optimizers[1]
         workers = [Worker(store) for _ in range(num_workers)]
         versions = {0: values}  # what a row must hold when it is whole
 
@@ -169,6 +194,8 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
                 held.append((store.table.views[row], plain.store.pull("ab")))
                 assert_same(*held[0])
         assert store.version == plain.store.version
+        if not server.pending:
+            assert_same_state(server.state(), plain.state())
 
 
 def test_who_comes_back_waits_until_what_had_begun_is_made():
@@ -196,6 +223,23 @@ def test_who_comes_back_waits_until_what_had_begun_is_made():
     assert pulled.version == 1 and (pulled.weights[0] == 1).all()
 
 
+@pytest.mark.parametrize("optimizer", [Momentum, Adam])
+def test_an_optimizer_goes_on_in_slices_where_a_state_was_saved(optimizer):
+    weights, alone = [np.zeros(2 * table.SLICE, np.float32)], optimizer(0.1)
+    rng, state = np.random.default_rng(0), None
+    for num_updates in (2, 4):
+        parts = {"rule": Asynchronous(), "optimizer": optimizer(0.1), "state": state}
+        gate = MemoryGate(["w"], [np.zeros_like(weights[0])], parts, 1)
+        worker = SharedMemory(gate.address(), 0, np.asarray)
+        while (pulled := worker.pull()).version < num_updates:
+            assert_same(pulled.weights, weights)
+            worker.update[0][...] = rng.normal(size=weights[0].shape)
+            weights = [weights[0] + alone.updates(worker.update)[0]]
+            worker.push(pulled.step, None)
+        state = gate.hub.server.state()
+    assert not gate.store.alone
+
+
 STEPS = 60_000  # that a worker may do: three slices of places for three workers
 
 
@@ -205,7 +249,7 @@ def count_until_killed(address, worker, num_slices):
 
     def make_or_die(self, i, into, *others):
         if next(left) == 0:
-            into[:9] = np.nan
+            into[:9], others[-1][:, 5:] = np.nan, np.nan
             os.kill(os.getpid(), signal.SIGKILL)
         make(self, i, into, *others)
 
@@ -217,10 +261,18 @@ def count_until_killed(address, worker, num_slices):
         it.push(pulled.step, None)
 
 
+def sum_up():
+    """Return an optimizer whose state is what the weights are without one."""
+    return Momentum(lr=-1, momentum=1)
+
+
+@pytest.mark.parametrize("make_optimizer", [lambda: None, sum_up])
 @pytest.mark.parametrize("rule", [Asynchronous, lambda: Synchronous(3)])
-def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(rule):
+def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(
+    rule, make_optimizer
+):
     """Real processes die two dozen times; each step counts once."""
-    parts = {"rule": rule(), "quorum": 3}
+    parts = {"rule": rule(), "quorum": 3, "optimizer": make_optimizer()}
     gate = MemoryGate(["w"], [np.zeros((3, STEPS), np.float32)], parts, 3)
     rng, fork = np.random.default_rng(0), multiprocessing.get_context("fork")
 
@@ -246,7 +298,9 @@ def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(rule):
     done = np.array([report.steps[w] for w in range(3)])
     if rule is not Asynchronous:
         done -= waiting
-    counted = report.weights[0] / np.float32(share)
+    gate.store.make_whole()
+    [counted] = parts["optimizer"].velocity if parts["optimizer"] else report.weights
+    counted = counted / np.float32(share)
     expected = np.arange(STEPS) < done[:, None]
     np.testing.assert_allclose(counted, expected, rtol=1e-6)
     assert done.min() > 0
