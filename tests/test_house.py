@@ -52,7 +52,7 @@ RAY = """parameter_server own_model gate endpoint nodes team lab.session lab.doo
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds. Still wanted, and not reached: core 1,300,
 # system 2,250, checks 1,400, tools 880, tests 7,810.
-BUDGETS = {"core": 3242, "system": 5767, "checks": 3047, "tools": 1604, "tests": 13002}
+BUDGETS = {"core": 3242, "system": 5767, "checks": 3047, "tools": 1604, "tests": 13004}
 # Of the modules beside the core's.
 NO_CORE = "settings training simulator own_model scale __init__"
 

@@ -14,7 +14,7 @@ MISTAKES = {
         "[ray.get(server.pull.remote(keys)) for server in servers]",
         "call .remote for all, then ray.get",
     ),
-    "04_waiting": ("Window", "+ self.s", "+ self.s + 1", "must wait"),
+    "04_waiting": ("Window", "+ self.s", "+ self.s + 1", "clocks), must wait"),
     "04b_virtual_time": ("round_time", "- backup_workers", "", "that is the slowest"),
     "05_many_servers": ("balance", ", reverse=True", "", "take the largest first"),
     "05b_rows_of_a_table": (
