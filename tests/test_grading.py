@@ -120,7 +120,7 @@ def test_the_classrooms_mistake_gets_its_reason(name):
     """Tests in nbgrader and in a browser make it; here it is judged."""
     exercise, right, wrong, reason = MISTAKES[name]
     cells = nbformat.read(NOTEBOOKS / "teacher" / f"{name}.ipynb", 4).cells
-    assert not any(reason in cell.source for cell in cells)  # else every feedback has it
+    assert not any(reason in cell.source for cell in cells)  # or feedback has it
     answer = made(exercise, right, wrong)
     if exercise != "pull_all":  # that one needs a Ray
         assert_refused(answer, reason)

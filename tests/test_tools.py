@@ -126,7 +126,7 @@ def test_the_section_tells_medians_peaks_and_ratios():
     assert "\n| limit | 5.0 | 5.0 | 5.0 | 5.0 | | 2.0 GB |\n" in text
     assert "\n| shared memory, 3 local steps | 1.2 |" in text and "| 0.25 |" in text
     assert "\n| one size | 7.0 | | | | | |\n" in text
-    assert "is 2.00 to 2.00 times as fast" in text
+    assert "is 2 to 2 times as fast" in text
     assert "0.75 to 0.75 of the limit" in text
     assert text.endswith("the target accuracy 4 times as soon.")
 

@@ -56,7 +56,7 @@ def section(found):
 
     def ratios(name, *others):
         all_sizes = [rates[name][s] / max(rates[o][s] for o in others) for s in sizes]
-        return f"{min(all_sizes):.2f} to {max(all_sizes):.2f}"
+        return f"{min(all_sizes):.2g} to {max(all_sizes):.2g}"
 
     sooner = min(learning[name] for name in PAGE) / learning[FEW]
     sentence = (
