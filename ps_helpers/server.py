@@ -41,6 +41,8 @@ class Server:
         self.sums = None  # arrays of the server's own, for means
         if state:
             self.restore(state)
+        if optimizer and hasattr(store, "adopt"):
+            store.adopt(optimizer)
 
     @property
     def over(self):

@@ -6,11 +6,10 @@ the server judges it, and names a row that nobody reads. There the worker writes
 newest weights plus the update, slice by slice, and computes with them. So a version of
 the weights never changes while somebody computes with it, and no thread has to add up
 what all have pushed. Notebook 06 builds it with one that does, which still serves
-small weights, and optimizers that need whole arrays.
+small weights, optimizers that need whole arrays, and updates that a rule has scaled.
 """
 
 import copy
-import itertools
 import os
 import pickle
 import secrets
@@ -19,7 +18,6 @@ import selectors
 import sys
 import threading
 import time
-from collections import defaultdict
 from contextlib import suppress
 from multiprocessing import connection as mp
 from multiprocessing.reduction import recv_handle, send_handle
@@ -27,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ps_helpers.optimizers import state_names
 from ps_helpers.records import Pulled, Times, recorded
 from ps_helpers.server import Server
 from ps_helpers.table import Slices, make_file, with_marks
@@ -65,7 +64,9 @@ class Versions:
     @recorded
     def push(self, keys, values):
         """Write the newest weights plus these values into a free row."""
-        free, views = self.free_row(), self.table.views
+        taken = {self.row, *self.reading.values()}
+        free = next(row for row in range(len(taken) + 1) if row not in taken)
+        views = self.table.views
         for old, value, new in zip(views[self.row], values, views[free], strict=True):
             np.add(old, value, out=new)
         self.row, self.version = free, self.version + 1
@@ -107,8 +108,8 @@ class Sum(NamedTuple):
     """A version of the weights that workers make: which rows it is the sum of."""
 
     source: int  # the row of the version before
-    updates: tuple  # rows; what is added is made of their mean
-    step: int  # of the optimizer
+    updates: tuple  # rows; what is added is their mean, or made of it
+    step: int  # how many steps the optimizer had made
     shares: dict  # worker -> which slices it makes: from this one on, every n-th
 
 
@@ -124,46 +125,40 @@ class Chain(Versions):
     is held, and those whose updates it takes wait for that row. So what a dead worker
     has not made, or had begun, is made by the server. Only who has a share in a row
     writes it, and sets one mark a slice when its numbers are there. An optimizer's
-    state lies in rows that go with those of versions, while more is made of them.
+    state after a version lies in a row of its own, and stays as long as that version.
 
     A row that the server has made for a dead worker may be a source while nobody reads
     it. It counts as the worker's own until all that had `begun` before is made: who
     comes in its place waits for that, or rows would run out.
     """
 
-    def __init__(self, keys, values, num_workers, optimizer=None):
+    def __init__(self, keys, values, num_workers):
         super().__init__(keys, values, num_workers)
         self.sums = {}  # row -> its `Sum`, while slices of it are missing
         self.alone = self.table.num_slices == 1  # too small to share
-        self.alone |= not getattr(optimizer, "elementwise", True)
         self.row_of = {id(views): row for row, views in enumerate(self.table.views)}
-        self.state_of = defaultdict(int)  # row -> the row of its optimizer's state
-        self.optimizer = None if self.alone else optimizer
-        if self.optimizer:
-            shapes = self.table.shapes[:-1] * len(optimizer.kept)
-            self.state_file = make_file(len(self.table.rows), shapes)
-            stateless = copy.copy(optimizer)  # for workers, too
-            self.state_views = self.table.add_states(stateless, self.state_file)
+        self.optimizer = None  # whose steps workers make
 
-    def adopt_state(self):
-        """Take over what state the optimizer has, as it was restored."""
-        if self.optimizer:
-            kinds = zip(self.optimizer.kept, self.state_views[0], strict=True)
-            for name, arrays in kinds:
-                for i, value in enumerate(getattr(self.optimizer, name)):
-                    arrays[i][...] = value
+    def adopt(self, optimizer):
+        """Let workers make an optimizer's steps from now on, if slices will do."""
+        self.alone |= not getattr(optimizer, "elementwise", False)
+        if self.alone:
+            return
+        self.optimizer, names = optimizer, state_names(optimizer)
+        file = make_file(self.num_versions, self.table.shapes[:-1] * len(names))
+        stateless = copy.copy(optimizer)
+        vars(stateless).update({name: [] for name in names})
+        self.states = self.table.add_states(stateless, names, self.num_versions, file)
+        for name, arrays in self.states[self.row].items():
+            values = getattr(optimizer, name) or arrays  # none yet: zeros
+            for place, value in zip(arrays, values, strict=True):
+                place[...] = value
+        self.show_state()
 
     def show_state(self):
-        """Let the optimizer have the state that goes with the newest weights."""
+        """Let the optimizer have the state after the newest version."""
         if self.optimizer:
-            arrays = self.state_views[self.state_of[self.row]]
-            vars(self.optimizer).update(zip(self.optimizer.kept, arrays, strict=True))
-
-    def free_state(self):
-        """Return a row for a state: no version that is made, or made of, has it."""
-        sources = [found.source for found in self.sums.values()]
-        taken = {self.state_of[row] for row in (self.row, *self.sums, *sources)}
-        return next(row for row in itertools.count() if row not in taken)
+            vars(self.optimizer).update(self.states[self.row])
 
     @recorded
     def book(self, updates):
@@ -182,15 +177,13 @@ class Chain(Versions):
             self.make_whole()
             self.optimizer = None  # it goes on with this state, in place
             return False
-        free, step = self.free_row(), 0
-        if self.optimizer:
-            self.state_of[free] = self.free_state()
-            self.optimizer.step = step = self.optimizer.step + 1
+        free, step = self.free_row(), getattr(self.optimizer, "step", 0)
+        if hasattr(self.optimizer, "step"):
+            self.optimizer.step += 1
         self.table.missing[free] = 1
         self.sums[free] = Sum(self.row, rows, step, {})
         self.reading["source of", free] = self.row
         self.row, self.version = free, self.version + 1
-        self.show_state()
         return True
 
     def begun(self):
@@ -212,8 +205,7 @@ class Chain(Versions):
         if not self.table.missing[self.row, first :: len(found.updates)].any():
             return None
         found.shares[worker] = first
-        states = self.state_of[found.source], self.state_of[self.row]
-        return found.source, found.updates, first, found.step, states
+        return found.source, found.updates, first, found.step
 
     def settle(self):
         """Make what nobody has been asked to: of who waits, has left or died."""
@@ -235,21 +227,20 @@ class Chain(Versions):
                 self.make(row, i, *self.place_of(row, i))
                 self.table.missing[row, i] = 0
 
-    def make(self, row, i, into, state):
-        """Make slice i of a row, and of the state that goes with it."""
+    def make(self, row, i, into, new):
+        """Make slice i of a row into an array, and that of its state into another."""
         source, updates, step, _ = self.sums[row]
         before, old = self.slice_of(source, i)
-        self.table.make(i, into, before, updates, step, old, state)
+        self.table.make(i, into, before, updates, step, old, new)
 
     def place_of(self, row, i):
         """Return where slice i of a row lies, and that of its state."""
-        state = self.table.state_slice(self.state_of[row], i)
-        return self.table.slice_of(row, i), state
+        return self.table.slice_of(row, i), self.table.state_of(row, i)
 
     def slice_of(self, row, i):
-        """Return what lies there, or copies where its worker is still to make it.
+        """Return slice i of a row, and of its state, or copies while they are made.
 
-        It waits for nobody: that worker may have died, too. If the mark is still there
+        It waits for nobody: their worker may have died, too. If the mark is still there
         after the copies were made, all was there that they were made of.
         """
         place = self.place_of(row, i)
@@ -273,7 +264,6 @@ class Chain(Versions):
             self.settle()
             return self.row
         row = self.free_row()
-        self.state_of[row] = self.free_state()
         for i in range(self.table.num_slices):
             found = self.slice_of(self.row, i)
             for place, part in zip(self.place_of(row, i), found, strict=True):
@@ -401,9 +391,10 @@ class MemoryWire:
             raise EOFError(f"no row is left for the updates of worker {worker}")
         row = self.rows.setdefault(worker, row)
         send_handle(connection, table.file.fileno(), None)
-        connection.send((table.shapes[:-1], len(table.rows), row, table.optimizer))
+        sizes = len(table.rows), self.store.num_versions, row
+        connection.send((table.shapes[:-1], *sizes, table.optimizer))
         if table.optimizer:
-            send_handle(connection, self.store.state_file.fileno(), None)
+            send_handle(connection, table.state_file.fileno(), None)
 
     def update_of(self, worker):
         """Return the arrays in the row of a worker."""
@@ -423,9 +414,8 @@ class MemoryGate:
     """A server's door on this machine: as `Gate`, for workers that share its memory."""
 
     def __init__(self, keys, values, parts, num_workers):
-        self.store = Chain(keys, values, num_workers, parts.get("optimizer"))
+        self.store = Chain(keys, values, num_workers)
         self.hub = Hub(Server(self.store, **parts), MemoryWire(self.store))
-        self.store.adopt_state()
         self.hub.start()
 
     def address(self):
@@ -468,13 +458,15 @@ class SharedMemory:
         self.connection = mp.Client(place, "AF_UNIX", authkey=key)
         self.connection.send(worker)
         file = os.fdopen(recv_handle(self.connection), "r+b")
-        shapes, num_rows, row, optimizer = self.connection.recv()
+        shapes, num_rows, num_versions, row, optimizer = self.connection.recv()
         self.table = Slices(shapes, num_rows, file)
         if optimizer:
             file = os.fdopen(recv_handle(self.connection), "r+b")
-            self.table.add_states(optimizer, file)
+            names = state_names(optimizer)
+            self.table.add_states(optimizer, names, num_versions, file)
         self.update = self.table.views[row]
-        self.rows = [list(map(borrow, arrays)) for arrays in self.table.views[:row]]
+        versions = self.table.views[:num_versions]
+        self.rows = [list(map(borrow, arrays)) for arrays in versions]
         self.hung_up = select.poll()
         self.hung_up.register(self.connection, 0)  # tells of the server's end alone
 
@@ -494,11 +486,11 @@ class SharedMemory:
         row, version, step, share = answer
         missing = self.table.missing
         if share:
-            source, updates, first, count, states = share
+            source, updates, first, count = share
             for i in range(first, self.table.num_slices, len(updates)):
                 self.wait_for(missing[source, i : i + 1])
                 into, before = (self.table.slice_of(at, i) for at in (row, source))
-                old, new = (self.table.state_slice(at, i) for at in states)
+                new, old = (self.table.state_of(at, i) for at in (row, source))
                 self.table.make(i, into, before, updates, count, old, new)
                 missing[row, i] = 0
         self.wait_for(missing[row])

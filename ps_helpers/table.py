@@ -1,5 +1,6 @@
 """Rows of numbers in memory that processes can share, and TensorFlow can borrow."""
 
+import copy
 import math
 import mmap
 import os
@@ -23,15 +24,14 @@ class Table:
 
     ``rows`` are flat, ``views`` the same as arrays in their shapes. The memory is
     that of a file, for all processes that open it, or without a file of this process
-    alone. Unless ``there`` from the start, pages come when they are written.
+    alone.
     """
 
-    def __init__(self, shapes, num_rows, file=None, there=True):
+    def __init__(self, shapes, num_rows, file=None):
         self.shapes, self.file, starts = list(shapes), file, places(shapes)
         length = max(4 * num_rows * int(starts[-1]), mmap.PAGESIZE)
-        flags = mmap.MAP_SHARED
-        if there:  # or the first steps would wait for pages
-            flags |= getattr(mmap, "MAP_POPULATE", 0)  # which Linux has
+        # All of it is there from the start: the first steps would wait for pages.
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # which Linux has
         memory = mmap.mmap(file.fileno() if file else -1, length, flags)
         numbers = np.frombuffer(memory, np.float32, num_rows * int(starts[-1]))
         self.rows = numbers.reshape(num_rows, -1)
@@ -79,30 +79,33 @@ class Slices(Table):
         self.scratch = np.empty(SLICE, np.float32)
         self.optimizer, self.states = None, np.empty((num_rows, 0, length), np.float32)
 
-    def add_states(self, optimizer, file):
-        """Let an optimizer make what is added; return its state's arrays in each row.
+    def add_states(self, optimizer, names, num_rows, file):
+        """Let an optimizer make what is added; its state lies in rows like these.
 
-        There are as many rows as for all else; a few are used, unless many are slow.
+        ``names`` are of its lists. Returns {name: arrays} for each row.
         """
-        shapes, num_kinds = self.shapes[:-1], len(optimizer.kept)
-        table = Table(shapes * num_kinds, len(self.rows), file, there=False)
-        self.states = table.rows.reshape(len(self.rows), num_kinds, -1)
-        self.optimizer, size = optimizer, len(shapes)
-        starts = range(0, num_kinds * size, size)
-        return [[arrays[j : j + size] for j in starts] for arrays in table.views]
+        table = Table(self.shapes[:-1] * len(names), num_rows, file)
+        self.optimizer, self.names, self.state_file = optimizer, names, file
+        size = len(self.shapes) - 1
+        self.states = table.rows.reshape(num_rows, len(names), -1)
+        return [
+            {name: row[k * size : (k + 1) * size] for k, name in enumerate(names)}
+            for row in table.views
+        ]
 
     def slice_of(self, row, i):
         """Return the numbers of slice i of a row."""
         return self.numbers[row, i * SLICE : (i + 1) * SLICE]
 
-    def state_slice(self, row, i):
-        """Return slice i of a row of the optimizer's state, of each kind."""
+    def state_of(self, row, i):
+        """Return slice i of the state after the version in a row, of each kind."""
         return self.states[row, :, i * SLICE : (i + 1) * SLICE]
 
     def make(self, i, into, source, updates, step=0, old=(), new=()):
         """Write a source plus the mean of slice i of updates, which are rows.
 
-        An optimizer makes of the mean what is added, and of its old state the new.
+        An optimizer makes of the mean what is added, and of the ``old`` state, that
+        after so many steps, the ``new`` one.
         """
         change, *others = (self.slice_of(update, i) for update in updates)
         if others:
@@ -111,7 +114,11 @@ class Slices(Table):
                 change += update
             change /= len(updates)
         if self.optimizer:
-            change = self.optimizer.update(step, change, old, new)
+            new[...] = old  # which others may read
+            optimizer = copy.copy(self.optimizer)
+            state = zip(self.names, [[part] for part in new], strict=True)
+            vars(optimizer).update(state, step=step)
+            [change] = optimizer.updates([change])
         np.add(source, change, out=into)
 
 

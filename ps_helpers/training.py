@@ -17,6 +17,7 @@ from ps_helpers import __version__
 from ps_helpers.checkpoint import newest
 from ps_helpers.lab import session
 from ps_helpers.lab.events import rates
+from ps_helpers.optimizers import state_names
 from ps_helpers.settings import RULES, Settings, options
 from ps_helpers.team import TrainingError
 
@@ -61,8 +62,8 @@ def start_ray(settings, weights, shards):
     """Start a Ray with room for the data, the weights and the updates of a team."""
     # An update of each worker, and what each and the driver read, with two to spare.
     copies, optimizer = 2 * settings.team + 3, settings.make_optimizer()
-    if settings.fast and optimizer:  # its state goes with each version in the making
-        copies += (settings.team + 2) * len(optimizer.kept)
+    if settings.fast and optimizer:  # whose state goes with each version
+        copies += (settings.team + 3) * len(state_names(optimizer))
     num_bytes = copies * sum(weight.nbytes for weight in weights.values())
     for shard in shards:
         arrays = shard if isinstance(shard, tuple) else (shard,)

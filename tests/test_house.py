@@ -32,14 +32,14 @@ IMPORTS = {
     "server": "store ledger records",
     "simulator": "server store records rules",
     "gate": "server store",
-    "shared_memory": "server store records table",
+    "shared_memory": "server store records table optimizers",
     "sockets": "server store records compression __version__",
     "aggregator": "records shared_memory sockets",
     "endpoint": "records layout shared_memory",
     "nodes": "aggregator sockets",
     "team": "nodes gate shared_memory endpoint layout checkpoint",
     "settings": "rules optimizers compression __version__",
-    "training": "team records settings lab checkpoint __version__",
+    "training": "team records settings optimizers lab checkpoint __version__",
     "own_model": "endpoint settings team training worker lab",
     "parameter_server": "store records worker endpoint team settings training lab",
     "lab": "lab",
@@ -52,7 +52,7 @@ RAY = """parameter_server own_model gate endpoint nodes team lab.session lab.doo
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds. Still wanted, and not reached: core 1,300,
 # system 2,250, checks 1,400, tools 880, tests 7,810.
-BUDGETS = {"core": 3242, "system": 5767, "checks": 3047, "tools": 1604, "tests": 13004}
+BUDGETS = {"core": 3231, "system": 5757, "checks": 3047, "tools": 1604, "tests": 13003}
 # Of the modules beside the core's.
 NO_CORE = "settings training simulator own_model scale __init__"
 

@@ -11,10 +11,11 @@ from multiprocessing import connection
 
 import numpy as np
 import pytest
+import test_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ps_helpers import checkpoint, table
+from ps_helpers import table
 from ps_helpers.optimizers import Adam, Momentum
 from ps_helpers.rules import Asynchronous, StaleSynchronous, Synchronous
 from ps_helpers.server import Server
@@ -82,9 +83,9 @@ class Worker:
 
     def send_bytes(self, message):
         row, self.version, self.step, share = pickle.loads(message)
-        nothing = None, (), self.store.table.num_slices, 0, ()
+        nothing = None, (), self.store.table.num_slices, 0
         self.row, self.sum, self.computing = row, share or nothing, True
-        _, updates, first, *_ = self.sum
+        _, updates, first, _ = self.sum
         self.left = list(range(self.store.table.num_slices))[first :: len(updates) or 1]
 
     def may_add(self):
@@ -94,9 +95,9 @@ class Worker:
     def add(self):
         """Make a slice, and mark it."""
         i = self.left.pop(0)
-        table, (source, updates, _, step, states) = self.store.table, self.sum
+        table, (source, updates, _, step) = self.store.table, self.sum
         into, before = (table.slice_of(row, i) for row in (self.row, source))
-        old, new = (table.state_slice(row, i) for row in states)
+        new, old = (table.state_of(row, i) for row in (self.row, source))
         table.make(i, into, before, updates, step, old, new)
         table.missing[self.row, i] = 0
 
@@ -104,20 +105,13 @@ class Worker:
         """Leave half a slice behind, where one is begun; be killed."""
         if self.left:
             self.store.table.slice_of(self.row, self.left[0])[:5] = np.nan
-            _, new = self.sum[-1]
-            self.store.table.state_slice(new, self.left[0])[:, 5:] = np.nan
+            self.store.table.state_of(self.row, self.left[0])[:, 5:] = np.nan
         self.computing = False
 
 
 def assert_same(arrays, expected):
     for array, right in zip(arrays, expected, strict=True):
         np.testing.assert_array_equal(array, right)
-
-
-def assert_same_state(state, expected):
-    arrays, others = {}, {}
-    assert checkpoint.pack(state, arrays, "") == checkpoint.pack(expected, others, "")
-    assert_same(arrays.values(), others.values())
 
 
 @pytest.mark.parametrize("size", [16, table.SLICE])
@@ -142,11 +136,10 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
     deaths = rng.choice([0.03, 0.15])  # a turn
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table, "SLICE", size)
-        optimizers = optimizer(0.1), optimizer(0.1)
-        store = Chain(range(2), values, num_workers, optimizers[0])
-        server = Server(store, make(num_workers), optimizers[0])
+        store = Chain(range(2), values, num_workers)
+        server = Server(store, make(num_workers), optimizer(0.1))
         wire, plain = MemoryWire(store), judge(make(num_workers), values)
-        plain.optimizer = optimizers[1]
+        plain.optimizer = optimizer(0.1)
         workers = [Worker(store) for _ in range(num_workers)]
         versions = {0: values}  # what a row must hold when it is whole
 
@@ -195,7 +188,7 @@ def test_rows_hold_what_new_arrays_would_and_none_changes_that_is_read(
                 assert_same(*held[0])
         assert store.version == plain.store.version
         if not server.pending:
-            assert_same_state(server.state(), plain.state())
+            test_checkpoint.assert_same(server.state(), plain.state())
 
 
 def test_who_comes_back_waits_until_what_had_begun_is_made():
@@ -223,12 +216,19 @@ def test_who_comes_back_waits_until_what_had_begun_is_made():
     assert pulled.version == 1 and (pulled.weights[0] == 1).all()
 
 
-@pytest.mark.parametrize("optimizer", [Momentum, Adam])
-def test_an_optimizer_goes_on_in_slices_where_a_state_was_saved(optimizer):
+class Whole(Adam):
+    elementwise = False
+
+
+@pytest.mark.parametrize("optimizer", [Momentum, Adam, Whole])
+def test_an_optimizer_goes_on_where_its_state_was_saved_in_slices_if_they_will_do(
+    optimizer,
+):
     weights, alone = [np.zeros(2 * table.SLICE, np.float32)], optimizer(0.1)
     rng, state = np.random.default_rng(0), None
     for num_updates in (2, 4):
-        parts = {"rule": Asynchronous(), "optimizer": optimizer(0.1), "state": state}
+        own = optimizer(0.5 if state else 0.1)  # the state says 0.1
+        parts = {"rule": Asynchronous(), "optimizer": own, "state": state}
         gate = MemoryGate(["w"], [np.zeros_like(weights[0])], parts, 1)
         worker = SharedMemory(gate.address(), 0, np.asarray)
         while (pulled := worker.pull()).version < num_updates:
@@ -237,7 +237,7 @@ def test_an_optimizer_goes_on_in_slices_where_a_state_was_saved(optimizer):
             weights = [weights[0] + alone.updates(worker.update)[0]]
             worker.push(pulled.step, None)
         state = gate.hub.server.state()
-    assert not gate.store.alone
+    assert gate.store.alone == (optimizer is Whole)
 
 
 STEPS = 60_000  # that a worker may do: three slices of places for three workers
@@ -261,18 +261,13 @@ def count_until_killed(address, worker, num_slices):
         it.push(pulled.step, None)
 
 
-def sum_up():
-    """Return an optimizer whose state is what the weights are without one."""
-    return Momentum(lr=-1, momentum=1)
-
-
-@pytest.mark.parametrize("make_optimizer", [lambda: None, sum_up])
+@pytest.mark.parametrize("sums", [False, True])
 @pytest.mark.parametrize("rule", [Asynchronous, lambda: Synchronous(3)])
-def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(
-    rule, make_optimizer
-):
+def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(rule, sums):
     """Real processes die two dozen times; each step counts once."""
-    parts = {"rule": rule(), "quorum": 3, "optimizer": make_optimizer()}
+    # Its state is what the weights are without an optimizer.
+    optimizer = Momentum(lr=-1, momentum=1) if sums else None
+    parts = {"rule": rule(), "quorum": 3, "optimizer": optimizer}
     gate = MemoryGate(["w"], [np.zeros((3, STEPS), np.float32)], parts, 3)
     rng, fork = np.random.default_rng(0), multiprocessing.get_context("fork")
 
@@ -299,8 +294,12 @@ def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(
     if rule is not Asynchronous:
         done -= waiting
     gate.store.make_whole()
-    [counted] = parts["optimizer"].velocity if parts["optimizer"] else report.weights
+    [counted] = optimizer.velocity if sums else report.weights
     counted = counted / np.float32(share)
     expected = np.arange(STEPS) < done[:, None]
     np.testing.assert_allclose(counted, expected, rtol=1e-6)
+    if sums:  # since its step a place has grown with each version
+        grown = np.arange(1, report.version + 1).repeat(round(1 / share))
+        found = np.sort(report.weights[0][expected]) / np.float32(share)
+        np.testing.assert_allclose(found, grown, rtol=1e-4)
     assert done.min() > 0
