@@ -1,8 +1,10 @@
 """Optimizers that turn gradients into updates, for a server to add to its weights.
 
 The arithmetic is that of Keras's optimizers of the same names. Each keeps its
-state, arrays like the weights, and changes them in each call: give one optimizer the
-gradients of the same arrays, in the same order, each time.
+state, arrays like the weights, from one call to the next: give one optimizer the
+gradients of the same arrays, in the same order, each time. One that is ``elementwise``
+changes its arrays in place, and keeps nothing else but ``step``, a count: so workers
+that share memory can run it on slices.
 """
 
 import numpy as np

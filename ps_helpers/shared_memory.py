@@ -9,7 +9,6 @@ what all have pushed. Notebook 06 builds it with one that does, which still serv
 small weights, optimizers that need whole arrays, and updates that a rule has scaled.
 """
 
-import copy
 import os
 import pickle
 import secrets
@@ -25,9 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ps_helpers.optimizers import state_names
 from ps_helpers.records import Pulled, Times, recorded
 from ps_helpers.server import Server
+from ps_helpers.store import require_shapes
 from ps_helpers.table import Slices, make_file, with_marks
 
 SPINS = 100  # how often a worker looks at once before it sleeps
@@ -125,7 +124,7 @@ class Chain(Versions):
     is held, and those whose updates it takes wait for that row. So what a dead worker
     has not made, or had begun, is made by the server. Only who has a share in a row
     writes it, and sets one mark a slice when its numbers are there. An optimizer's
-    state after a version lies in a row of its own, and stays as long as that version.
+    state after a version lies in a row of the same number, and stays with it.
 
     A row that the server has made for a dead worker may be a source while nobody reads
     it. It counts as the worker's own until all that had `begun` before is made: who
@@ -144,27 +143,20 @@ class Chain(Versions):
         self.alone |= not getattr(optimizer, "elementwise", False)
         if self.alone:
             return
-        self.optimizer, names = optimizer, state_names(optimizer)
-        file = make_file(self.num_versions, self.table.shapes[:-1] * len(names))
-        stateless = copy.copy(optimizer)
-        vars(stateless).update({name: [] for name in names})
-        self.states = self.table.add_states(stateless, names, self.num_versions, file)
+        self.optimizer = optimizer
+        self.states = self.table.add_states(optimizer, self.num_versions)
         for name, arrays in self.states[self.row].items():
             values = getattr(optimizer, name) or arrays  # none yet: zeros
+            require_shapes(values, self.table.shapes[:-1])
             for place, value in zip(arrays, values, strict=True):
                 place[...] = value
-        self.show_state()
-
-    def show_state(self):
-        """Let the optimizer have the state after the newest version."""
-        if self.optimizer:
-            vars(self.optimizer).update(self.states[self.row])
 
     @recorded
     def book(self, updates):
         """Note that the newest weights grow by the mean of updates, which are rows.
 
-        Returns whether they are: other updates must be pushed.
+        Or by what the optimizer makes of it. Returns whether they are: other updates
+        must be pushed.
         """
         if self.alone and not self.sums:
             return False
@@ -224,7 +216,7 @@ class Chain(Versions):
         """Make what is missing of a share, which nobody else makes now."""
         for i in range(first, self.table.num_slices, len(self.sums[row].updates)):
             if self.table.missing[row, i]:
-                self.make(row, i, *self.place_of(row, i))
+                self.make(row, i, *self.table.place_of(row, i))
                 self.table.missing[row, i] = 0
 
     def make(self, row, i, into, new):
@@ -233,17 +225,13 @@ class Chain(Versions):
         before, old = self.slice_of(source, i)
         self.table.make(i, into, before, updates, step, old, new)
 
-    def place_of(self, row, i):
-        """Return where slice i of a row lies, and that of its state."""
-        return self.table.slice_of(row, i), self.table.state_of(row, i)
-
     def slice_of(self, row, i):
         """Return slice i of a row, and of its state, or copies while they are made.
 
         It waits for nobody: their worker may have died, too. If the mark is still there
         after the copies were made, all was there that they were made of.
         """
-        place = self.place_of(row, i)
+        place = self.table.place_of(row, i)
         if self.table.missing[row, i]:
             copies = [np.empty_like(part) for part in place]
             self.make(row, i, *copies)
@@ -252,9 +240,10 @@ class Chain(Versions):
         return place
 
     def make_whole(self):
-        """Let nothing be missing of the newest weights, whoever makes them."""
+        """Let nothing be missing of the newest weights, and of the state after them."""
         self.row = self.whole_row()
-        self.show_state()
+        if self.optimizer:
+            vars(self.optimizer).update(self.states[self.row])
 
     def whole_row(self):
         """Return a row that has all of the newest weights, also while they are made."""
@@ -266,7 +255,7 @@ class Chain(Versions):
         row = self.free_row()
         for i in range(self.table.num_slices):
             found = self.slice_of(self.row, i)
-            for place, part in zip(self.place_of(row, i), found, strict=True):
+            for place, part in zip(self.table.place_of(row, i), found, strict=True):
                 place[...] = part
         return row
 
@@ -382,7 +371,7 @@ class MemoryWire:
         self.store, self.rows = store, {}  # worker -> the row of its updates
 
     def welcome(self, connection, worker):
-        """Hand a worker the table, and a row for its updates."""
+        """Hand a worker the table, a row for its updates, and an optimizer."""
         self.store.release(worker)  # of who was here before
         table = self.store.table
         row = self.store.num_versions + len(self.rows)
@@ -462,8 +451,7 @@ class SharedMemory:
         self.table = Slices(shapes, num_rows, file)
         if optimizer:
             file = os.fdopen(recv_handle(self.connection), "r+b")
-            names = state_names(optimizer)
-            self.table.add_states(optimizer, names, num_versions, file)
+            self.table.add_states(optimizer, num_versions, file)
         self.update = self.table.views[row]
         versions = self.table.views[:num_versions]
         self.rows = [list(map(borrow, arrays)) for arrays in versions]
@@ -489,8 +477,8 @@ class SharedMemory:
             source, updates, first, count = share
             for i in range(first, self.table.num_slices, len(updates)):
                 self.wait_for(missing[source, i : i + 1])
-                into, before = (self.table.slice_of(at, i) for at in (row, source))
-                new, old = (self.table.state_of(at, i) for at in (row, source))
+                into, new = self.table.place_of(row, i)
+                before, old = self.table.place_of(source, i)
                 self.table.make(i, into, before, updates, count, old, new)
                 missing[row, i] = 0
         self.wait_for(missing[row])

@@ -9,6 +9,8 @@ import tempfile
 
 import numpy as np
 
+from ps_helpers.optimizers import state_names
+
 ALIGNED = 16  # float32 numbers: TensorFlow borrows arrays that begin at 64 bytes
 SLICE = 65_536  # float32 numbers: a few slices fit into a core's own cache
 
@@ -57,8 +59,8 @@ def make_file(num_rows, shapes):
             file.truncate(size)
             return file
     raise MemoryError(
-        f"{size / 1e6:.0f} MB for weights and updates fit neither in /dev/shm nor in "
-        "the folder for temporary files: start fewer workers."
+        f"{size / 1e6:.0f} MB for weights and updates, or a state, fit neither in "
+        "/dev/shm nor in the folder for temporary files: start fewer workers."
     )
 
 
@@ -66,7 +68,8 @@ class Slices(Table):
     """A table of rows that several processes make at once, slice by slice.
 
     ``missing`` says of each slice of each row whether it is yet to be made: a mark is
-    written after the numbers, and on x86, where this was tried, seen after them.
+    written after the numbers, and on x86, where this was tried, seen after them. An
+    optimizer's state lies in rows of another table, beside those of versions.
     """
 
     def __init__(self, shapes, num_rows, file=None):
@@ -79,17 +82,20 @@ class Slices(Table):
         self.scratch = np.empty(SLICE, np.float32)
         self.optimizer, self.states = None, np.empty((num_rows, 0, length), np.float32)
 
-    def add_states(self, optimizer, names, num_rows, file):
-        """Let an optimizer make what is added; its state lies in rows like these.
+    def add_states(self, optimizer, num_rows, file=None):
+        """Let an optimizer make what is added; its state gets so many rows.
 
-        ``names`` are of its lists. Returns {name: arrays} for each row.
+        Returns {name: arrays} for each row, with the names of its lists.
         """
-        table = Table(self.shapes[:-1] * len(names), num_rows, file)
-        self.optimizer, self.names, self.state_file = optimizer, names, file
-        size = len(self.shapes) - 1
-        self.states = table.rows.reshape(num_rows, len(names), -1)
+        self.names, size = state_names(optimizer), len(self.shapes) - 1
+        shapes = self.shapes[:-1] * len(self.names)
+        self.state_file = file or make_file(num_rows, shapes)
+        table = Table(shapes, num_rows, self.state_file)
+        self.states = table.rows.reshape(num_rows, -1, self.numbers.shape[1])
+        self.optimizer = copy.copy(optimizer)  # without a state: workers get it
+        vars(self.optimizer).update({name: [] for name in self.names})
         return [
-            {name: row[k * size : (k + 1) * size] for k, name in enumerate(names)}
+            {name: row[k * size : (k + 1) * size] for k, name in enumerate(self.names)}
             for row in table.views
         ]
 
@@ -97,9 +103,9 @@ class Slices(Table):
         """Return the numbers of slice i of a row."""
         return self.numbers[row, i * SLICE : (i + 1) * SLICE]
 
-    def state_of(self, row, i):
-        """Return slice i of the state after the version in a row, of each kind."""
-        return self.states[row, :, i * SLICE : (i + 1) * SLICE]
+    def place_of(self, row, i):
+        """Return slice i of a row, and of each kind of state that goes with it."""
+        return self.slice_of(row, i), self.states[row, :, i * SLICE : (i + 1) * SLICE]
 
     def make(self, i, into, source, updates, step=0, old=(), new=()):
         """Write a source plus the mean of slice i of updates, which are rows.

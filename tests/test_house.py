@@ -21,7 +21,7 @@ IMPORTS = {
     "records": "",
     "rules": "",
     "rows": "",
-    "table": "",
+    "table": "optimizers",
     "scale": "",
     "ledger": "records",
     "store": "records",
@@ -32,7 +32,7 @@ IMPORTS = {
     "server": "store ledger records",
     "simulator": "server store records rules",
     "gate": "server store",
-    "shared_memory": "server store records table optimizers",
+    "shared_memory": "server store records table",
     "sockets": "server store records compression __version__",
     "aggregator": "records shared_memory sockets",
     "endpoint": "records layout shared_memory",
@@ -52,7 +52,7 @@ RAY = """parameter_server own_model gate endpoint nodes team lab.session lab.doo
 # Lines as `ruff format` leaves them. A number may only fall, but in a commit that
 # brings a chapter and says what that adds. Still wanted, and not reached: core 1,300,
 # system 2,250, checks 1,400, tools 880, tests 7,810.
-BUDGETS = {"core": 3231, "system": 5757, "checks": 3047, "tools": 1604, "tests": 13003}
+BUDGETS = {"core": 3227, "system": 5753, "checks": 3047, "tools": 1604, "tests": 13005}
 # Of the modules beside the core's.
 NO_CORE = "settings training simulator own_model scale __init__"
 

@@ -317,6 +317,8 @@ def test_what_makes_rays_processes_lean_is_undone_and_missed_in_one_line(
     module, seen, popen = ray._private.node, [], ray._private.services.ConsolePopen
     if moved:
         monkeypatch.delattr(module if moved == "Node" else module.Node, moved)
+        monkeypatch.delattr(ray._private.services, "ConsolePopen")
+        popen = subprocess.Popen
     node = getattr(module, "Node", None)
     os.environ["PYTHONPATH"] = own
 

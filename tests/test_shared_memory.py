@@ -96,16 +96,15 @@ class Worker:
         """Make a slice, and mark it."""
         i = self.left.pop(0)
         table, (source, updates, _, step) = self.store.table, self.sum
-        into, before = (table.slice_of(row, i) for row in (self.row, source))
-        new, old = (table.state_of(row, i) for row in (self.row, source))
+        (into, new), (before, old) = map(table.place_of, (self.row, source), (i, i))
         table.make(i, into, before, updates, step, old, new)
         table.missing[self.row, i] = 0
 
     def die(self):
         """Leave half a slice behind, where one is begun; be killed."""
         if self.left:
-            self.store.table.slice_of(self.row, self.left[0])[:5] = np.nan
-            self.store.table.state_of(self.row, self.left[0])[:, 5:] = np.nan
+            numbers, state = self.store.table.place_of(self.row, self.left[0])
+            numbers[:5], state[:, 5:] = np.nan, np.nan
         self.computing = False
 
 
@@ -293,7 +292,8 @@ def test_who_is_killed_in_the_middle_of_a_slice_leaves_no_half_update(rule, sums
     done = np.array([report.steps[w] for w in range(3)])
     if rule is not Asynchronous:
         done -= waiting
-    gate.store.make_whole()
+    with gate.hub.lock:
+        gate.store.make_whole()
     [counted] = optimizer.velocity if sums else report.weights
     counted = counted / np.float32(share)
     expected = np.arange(STEPS) < done[:, None]

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -169,8 +170,7 @@ def _add_nodes(count, num_cpus, size, options):
             dashboard_agent_listen_port=None,
             include_log_monitor=False,
         )
-        node = ray._private.node.Node
-        node(parameters, head=False, shutdown_at_exit=False, spawn_reaper=False)
+        ray._private.node.Node(parameters, head=False, shutdown_at_exit=False)
 
 
 def _new_folder():
@@ -194,7 +194,7 @@ def _own_groups():
     without its raylet Ray would end it at once, in the middle of the clean-up.
     """
     services = ray._private.services
-    popen = getattr(services, "ConsolePopen", None)  # private: it may go
+    popen = getattr(services, "ConsolePopen", subprocess.Popen)  # private: it may go
     services.ConsolePopen = partial(popen, process_group=0)
     try:
         yield
